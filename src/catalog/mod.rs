@@ -1,0 +1,1 @@
+//! Embedded facts: models, cards, prices.

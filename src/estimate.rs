@@ -1,0 +1,264 @@
+//! The result: quantities, breakdown, the moment of the peak, and the verdict.
+
+use crate::scenario::{FieldError, Scenario};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a live tensor is, in the words of the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// Base weights.
+    Weights,
+    /// Block scales of quantized weights.
+    QuantState,
+    /// Adapter weights.
+    Adapters,
+    /// Gradients of trained weights.
+    Gradients,
+    /// States of the optimizer.
+    OptimizerStates,
+    /// Made in forward and kept for backward.
+    Activations,
+    /// Made while a checkpointed layer is run again.
+    Recomputed,
+    /// Any tensor with the size of the logits.
+    LogitsLoss,
+    /// Gone before their phase ends.
+    Temporaries,
+    /// cuBLAS workspaces.
+    CublasWorkspace,
+    /// Token ids, labels, masks.
+    Inputs,
+    /// Rotary tables and other buffers.
+    Buffers,
+    /// The small rest.
+    Other,
+}
+
+impl Category {
+    /// Every category, in the order in which stacked charts draw them (from the ground up).
+    pub const ALL: &'static [Category] = &[
+        Category::Weights,
+        Category::QuantState,
+        Category::Adapters,
+        Category::Gradients,
+        Category::OptimizerStates,
+        Category::Activations,
+        Category::Recomputed,
+        Category::LogitsLoss,
+        Category::Temporaries,
+        Category::CublasWorkspace,
+        Category::Inputs,
+        Category::Buffers,
+        Category::Other,
+    ];
+
+    /// The name shown to a person.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Category::Weights => "base weights",
+            Category::QuantState => "quantization scales",
+            Category::Adapters => "adapter",
+            Category::Gradients => "gradients",
+            Category::OptimizerStates => "optimizer states",
+            Category::Activations => "activations",
+            Category::Recomputed => "recomputed activations",
+            Category::LogitsLoss => "logits and loss",
+            Category::Temporaries => "temporaries",
+            Category::CublasWorkspace => "cuBLAS workspace",
+            Category::Inputs => "inputs",
+            Category::Buffers => "buffers",
+            Category::Other => "other",
+        }
+    }
+
+    /// One sentence: what it holds and why it is there.
+    pub const fn note(self) -> &'static str {
+        match self {
+            Category::Weights => "the model's weights as stored on the GPU",
+            Category::QuantState => "block scales and code tables of quantized weights",
+            Category::Adapters => "the trained low-rank matrices",
+            Category::Gradients => "gradients of the trained weights, until they are zeroed",
+            Category::OptimizerStates => "what the optimizer remembers of each trained weight",
+            Category::Activations => "results of the forward pass that backward needs",
+            Category::Recomputed => "a checkpointed layer's results, made again for its backward pass",
+            Category::LogitsLoss => {
+                "tokens x vocabulary: logits, their fp32 copy, log-probabilities, gradients"
+            }
+            Category::Temporaries => "results that are dropped within the same phase",
+            Category::CublasWorkspace => {
+                "scratch of the matrix library, one for forward and one for backward"
+            }
+            Category::Inputs => "token ids, labels and masks of the batch",
+            Category::Buffers => "rotary tables and other constants of the model",
+            Category::Other => "what fits nowhere else",
+        }
+    }
+}
+
+/// A figure that varies from run to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// 5 % of runs are below.
+    pub low: u64,
+    /// The expected value.
+    pub expected: u64,
+    /// 5 % of runs are above.
+    pub high: u64,
+}
+
+/// Does it fit?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Also at the upper end of the interval.
+    Fits,
+    /// At the expected value but not at the upper end.
+    Tight,
+    /// Not at the expected value.
+    Exceeds,
+}
+
+/// The moment of the highest allocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peak {
+    /// `forward`, `backward`, `clip`, `optimizer` ...
+    pub phase: String,
+    /// The place in one word, such as `layer_backward:31`, `loss_backward`, `recompute:0`, `optimizer`.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// The same in a sentence.
+    pub description: String,
+    /// The training step (1 or 2; optimizer states are born in the first).
+    pub step: u32,
+}
+
+/// The highest allocation within one phase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhasePeak {
+    /// `load`, `data`, `forward`, `backward`, `clip`, `optimizer`, `zero_grad`.
+    pub phase: String,
+    /// The training step, 0 while loading.
+    pub step: u32,
+    /// The micro-batch within the step.
+    pub micro: u32,
+    /// Highest live bytes within the phase.
+    pub peak_bytes: u64,
+    /// Live bytes when the phase ends.
+    pub end_bytes: u64,
+}
+
+/// Where the interval of a process figure comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The source, in a sentence.
+    pub source: String,
+    /// How many measured runs stand behind it.
+    pub runs: u32,
+}
+
+/// How much memory a run takes. Every quantity is in bytes and says which one it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Version of the cost model.
+    pub cost_model: String,
+    /// Peak of live tensors: `torch.cuda.max_memory_allocated`.
+    pub allocated_bytes: u64,
+    /// What the caching allocator holds at most: `max_memory_reserved`.
+    pub reserved_bytes: u64,
+    /// The smallest device memory for the allocator with which the run gets through.
+    pub least_capacity_bytes: u64,
+    /// Reserved plus CUDA context and libraries: what `nvidia-smi` shows.
+    pub process_bytes: Interval,
+    /// Pinned and managed host memory.
+    pub host_bytes: u64,
+    /// Memory of the card that a process can use, without a card null.
+    pub capacity_bytes: Option<u64>,
+    /// Does it fit? Null without a card.
+    pub verdict: Option<Verdict>,
+    /// Capacity less what is needed; negative when it does not fit. Null without a card.
+    pub headroom_bytes: Option<i64>,
+    /// The moment of the peak.
+    pub peak: Peak,
+    /// Bytes by category at the peak; they sum to `allocated_bytes`.
+    pub breakdown: BTreeMap<Category, u64>,
+    /// The highest point of each phase.
+    pub phases: Vec<PhasePeak>,
+    /// Weights that are trained.
+    pub trainable_params: u64,
+    /// All weights.
+    pub total_params: u64,
+    /// What was taken for granted.
+    pub assumptions: Vec<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Where the interval comes from.
+    pub evidence: Evidence,
+}
+
+/// Why there is no estimate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(untagged)]
+pub enum EstimateError {
+    /// Fields that cannot be used as they are; each names itself and the fix.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<FieldError>),
+    /// A run that the model cannot express; refused rather than guessed.
+    #[error("not modelled: {0}")]
+    NotModelled(String),
+}
+
+/// Version of the cost model; changes whenever an estimate may change.
+pub const COST_MODEL: &str = "1";
+
+/// Estimates one scenario.
+///
+/// # Errors
+/// [`EstimateError::Invalid`] names every field that cannot be used; [`EstimateError::NotModelled`] gives the reason
+/// why a sound scenario is refused.
+pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
+    // Placeholder until the replay is in place.
+    let allocated = 6_000_000_000 + scenario.batch * scenario.seq * 400_000;
+    let breakdown = BTreeMap::from([
+        (Category::Weights, 5_000_000_000),
+        (Category::LogitsLoss, allocated - 5_000_000_000),
+    ]);
+    Ok(Estimate {
+        cost_model: COST_MODEL.into(),
+        allocated_bytes: allocated,
+        reserved_bytes: allocated + 200_000_000,
+        least_capacity_bytes: allocated + 100_000_000,
+        process_bytes: Interval {
+            low: allocated + 400_000_000,
+            expected: allocated + 500_000_000,
+            high: allocated + 700_000_000,
+        },
+        host_bytes: 0,
+        capacity_bytes: Some(25_000_000_000),
+        verdict: Some(Verdict::Fits),
+        headroom_bytes: Some(25_000_000_000 - allocated as i64),
+        peak: Peak {
+            phase: "backward".into(),
+            place: "loss_backward".into(),
+            description: "backward through the loss".into(),
+            step: 2,
+        },
+        breakdown,
+        phases: vec![PhasePeak {
+            phase: "backward".into(),
+            step: 2,
+            micro: 0,
+            peak_bytes: allocated,
+            end_bytes: allocated / 2,
+        }],
+        trainable_params: 41_943_040,
+        total_params: 8_030_261_248,
+        assumptions: vec![],
+        warnings: vec![],
+        evidence: Evidence {
+            source: "placeholder".into(),
+            runs: 0,
+        },
+    })
+}

@@ -1,0 +1,18 @@
+//! Will this fine-tuning run fit on that card? Plimsoll replays one training step the way PyTorch executes it, as a
+//! sequence of allocations and frees, and reads the answer off the replay.
+//!
+//! The flow, one room each:
+//!
+//! 1. [`scenario`]: what the user asks (a model of the [`catalog`] or its own, a stack, a method, a card);
+//! 2. [`model`]: the architecture behind the model's name;
+//! 3. [`stack`]: lowers the scenario to a step program, the forward pass and optimizer written as tensor operations;
+//! 4. [`replay`]: runs the program, backward pass included, and the caching allocator below it;
+//! 5. [`estimate`]: the quantities, the breakdown at the peak, the verdict.
+
+pub mod bytes;
+pub mod catalog;
+pub mod estimate;
+pub mod model;
+pub mod replay;
+pub mod scenario;
+pub mod stack;

@@ -1,0 +1,1 @@
+//! Tensors, autograd and the caching allocator: a shape-level PyTorch.

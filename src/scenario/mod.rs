@@ -1,0 +1,197 @@
+//! What the user asks: one run of one model on one stack. Three faces, one type: this struct, JSON, and the URL.
+
+mod choice;
+
+pub use choice::{
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Method, Optimizer, SdpaBackend, Stack,
+    WeightFormat,
+};
+
+use crate::model::HfConfig;
+use serde::{Deserialize, Serialize};
+
+/// Which model: one of the catalog by its Hub id, or any other by its essential `config.json` fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ModelRef {
+    /// A Hub id of the catalog, such as `meta-llama/Llama-3.1-8B`.
+    Catalog(String),
+    /// The essential fields of a `config.json`.
+    Config(Box<HfConfig>),
+}
+
+/// Which linear layers carry adapters (`LoraConfig.target_modules`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Targets {
+    /// The word `all-linear`: every linear layer but the head. Any other word is refused by validation.
+    Word(String),
+    /// Names of modules, such as `q_proj`.
+    Modules(Vec<String>),
+}
+
+impl Targets {
+    /// Every linear layer but the head.
+    pub fn all_linear() -> Self {
+        Targets::Word("all-linear".into())
+    }
+
+    /// Is a linear layer of this name adapted?
+    pub fn contains(&self, module: &str) -> bool {
+        match self {
+            Targets::Word(_) => true,
+            Targets::Modules(names) => names.iter().any(|n| n == module),
+        }
+    }
+}
+
+/// The adapter settings, named as PEFT's `LoraConfig` names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lora {
+    /// `r`, the rank: an adapter of a linear layer holds `r * (in + out)` weights.
+    pub rank: u64,
+    /// `lora_alpha`: scales the adapter; no memory.
+    pub alpha: f64,
+    /// `lora_dropout`: above zero each adapted layer keeps a dropped copy of its input and a mask.
+    pub dropout: f64,
+    /// `target_modules`.
+    pub targets: Targets,
+    /// `use_dora`: weight-decomposed adapters.
+    pub use_dora: bool,
+    /// `use_rslora`: another scale; no memory.
+    pub use_rslora: bool,
+    /// `modules_to_save`: modules trained whole beside the adapters.
+    pub modules_to_save: Vec<String>,
+    /// The dtype adapters are kept in.
+    pub adapter_dtype: AdapterDtype,
+}
+
+impl Default for Lora {
+    fn default() -> Self {
+        Lora {
+            rank: 16,
+            alpha: 32.0,
+            dropout: 0.0,
+            targets: Targets::all_linear(),
+            use_dora: false,
+            use_rslora: false,
+            modules_to_save: Vec::new(),
+            adapter_dtype: AdapterDtype::Fp32,
+        }
+    }
+}
+
+/// One fine-tuning run. Field names follow TRL, Unsloth and PEFT where they have one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scenario {
+    /// The model.
+    pub model: ModelRef,
+    /// The card, by its slug in the catalog (`rtx-4090`); without one there is no verdict.
+    pub gpu: Option<String>,
+    /// The training software.
+    pub stack: Stack,
+    /// What is trained.
+    pub method: Method,
+    /// How the base weights are stored.
+    pub weights: WeightFormat,
+    /// Mixed precision.
+    pub autocast: Autocast,
+    /// Adapters; ignored by full fine-tuning.
+    pub lora: Lora,
+    /// QLoRA: call `prepare_model_for_kbit_training`, which makes everything that is not quantized fp32.
+    pub prepare_kbit: bool,
+    /// Sequences per micro-batch (`per_device_train_batch_size`).
+    pub batch: u64,
+    /// Tokens per sequence (`max_length` / `max_seq_length`), padded length.
+    pub seq: u64,
+    /// Micro-batches per optimizer step (`gradient_accumulation_steps`).
+    pub grad_accum: u64,
+    /// The optimizer (`optim`).
+    pub optimizer: Optimizer,
+    /// Gradient checkpointing.
+    pub checkpointing: Checkpointing,
+    /// Attention implementation.
+    pub attention: Attention,
+    /// SDPA kernel.
+    pub sdpa_backend: SdpaBackend,
+    /// Does the batch hold padding (a mask that is not all ones)?
+    pub padding: bool,
+    /// Gradient clipping (`max_grad_norm` above zero).
+    pub clip: bool,
+    /// `config.use_cache` left on while training.
+    pub use_cache: bool,
+    /// What runs the steps.
+    pub harness: Harness,
+    /// Plain loop only: the model's output object (so its logits) is held through backward.
+    pub keep_outputs: bool,
+    /// Liger kernels: fused linear cross entropy, RMSNorm, SwiGLU, RoPE.
+    pub liger: bool,
+    /// Float8 products.
+    pub float8: Float8,
+    /// `PYTORCH_ALLOC_CONF=expandable_segments:True`.
+    pub expandable_segments: bool,
+    /// Compute capability such as `8.9` when no card is named; it chooses kernels and cuBLAS workspaces.
+    pub compute_capability: Option<String>,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Scenario {
+            model: ModelRef::Catalog("meta-llama/Llama-3.1-8B".into()),
+            gpu: Some("rtx-4090".into()),
+            stack: Stack::Hf,
+            method: Method::Qlora,
+            weights: WeightFormat::Nf4Dq,
+            autocast: Autocast::Bf16,
+            lora: Lora::default(),
+            prepare_kbit: true,
+            batch: 2,
+            seq: 2048,
+            grad_accum: 1,
+            optimizer: Optimizer::Adamw8bit,
+            checkpointing: Checkpointing::Hf,
+            attention: Attention::Sdpa,
+            sdpa_backend: SdpaBackend::Auto,
+            padding: false,
+            clip: true,
+            use_cache: false,
+            harness: Harness::Trainer,
+            keep_outputs: false,
+            liger: false,
+            float8: Float8::Off,
+            expandable_segments: false,
+            compute_capability: None,
+        }
+    }
+}
+
+/// A field of a scenario that cannot be used, and what would be accepted instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{field}: {problem}")]
+pub struct FieldError {
+    /// The field, named as in JSON and URLs.
+    pub field: String,
+    /// What is wrong with it and what is accepted.
+    pub problem: String,
+}
+
+impl FieldError {
+    /// A problem of one field.
+    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        FieldError {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// A word that is none of the accepted ones.
+    pub fn choice<'a>(field: &str, found: &str, accepted: impl Iterator<Item = &'a str>) -> Self {
+        let accepted: Vec<_> = accepted.collect();
+        FieldError::new(
+            field,
+            format!("'{found}' is not known; use one of {}", accepted.join(", ")),
+        )
+    }
+}

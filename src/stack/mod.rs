@@ -1,0 +1,1 @@
+//! Training stacks: each lowers a scenario to a step program.
