@@ -1,1 +1,21 @@
-//! Embedded facts: models, cards, prices.
+//! Embedded facts: models, cards, prices. `data/README.md` says where they come from.
+//!
+//! ```
+//! use plimsoll::catalog;
+//! let model = catalog::model("meta-llama/llama-3.1-8b").unwrap();
+//! assert_eq!(model.computed_params, 8_030_261_248);
+//! let card = catalog::gpu("NVIDIA GeForce RTX 4090").unwrap();
+//! assert_eq!(card.slug, "rtx-4090");
+//! assert_eq!(catalog::nearest_gpus("rtx4900", 1)[0].slug, "rtx-4090");
+//! ```
+
+mod gpus;
+mod models;
+mod nearest;
+mod prices;
+mod renderer;
+
+pub use gpus::{Gpu, UsableBasis, gpu, gpus, nearest_gpus};
+pub use models::{Model, model, models, nearest_models};
+pub use prices::{Price, prices, prices_of};
+pub use renderer::gpus_by_renderer;

@@ -1,6 +1,8 @@
 //! An architecture: what of a model's `config.json` decides memory.
 
 mod config;
+mod config_json;
+mod implied;
 
 pub use config::HfConfig;
 

@@ -1,0 +1,172 @@
+//! The models: architecture, parameter counts, licence.
+
+use super::nearest;
+use crate::model::HfConfig;
+use serde::Deserialize;
+use std::sync::OnceLock;
+
+/// A model of the Hub. Counts are elements, not bytes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Model {
+    /// The Hub id, such as `meta-llama/Llama-3.1-8B`.
+    pub id: String,
+    /// The family under which it is listed, such as `Llama 3.1`.
+    pub family: String,
+    /// The Hub's licence tag, where known.
+    #[serde(default)]
+    pub license: Option<String>,
+    /// Must one accept terms on the Hub before downloading? Absent: unknown.
+    #[serde(default)]
+    pub gated: Option<bool>,
+    /// Date on which the repository was created, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub hub_created: Option<String>,
+    /// The architecture.
+    pub config: HfConfig,
+    /// Weights of the language model.
+    pub text_params: u64,
+    /// Weights of the vision tower.
+    #[serde(default)]
+    pub vision_params: Option<u64>,
+    /// Weights of the projector between tower and language model.
+    #[serde(default)]
+    pub projector_params: Option<u64>,
+    /// Weights of the audio tower.
+    #[serde(default)]
+    pub audio_params: Option<u64>,
+    /// Weights of vision and audio towers, where only their sum is known.
+    #[serde(default)]
+    pub vision_audio_params: Option<u64>,
+    /// All weights that are loaded, tied ones counted once: the sum of the parts above.
+    pub computed_params: u64,
+    /// Mixture of experts: weights a token passes, embeddings and vision included.
+    #[serde(default)]
+    pub computed_active_params: Option<u64>,
+    /// Weights of the multi-token prediction module, which transformers does not load.
+    #[serde(default)]
+    pub mtp_params: Option<u64>,
+    /// Other weights that are stored and not loaded.
+    #[serde(default)]
+    pub checkpoint_only_params: Option<u64>,
+    /// Elements in the Hub's safetensors metadata.
+    pub published_params: u64,
+    /// The repository of that metadata, where it is another.
+    #[serde(default)]
+    pub published_params_repo: Option<String>,
+    /// `exact` when computed, multi-token prediction and checkpoint-only weights add up to the published count, else
+    /// the difference.
+    pub count_check: String,
+    /// What is doubtful or peculiar about this row.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+impl Model {
+    /// The id without its owner: `Llama-3.1-8B`.
+    pub fn name(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or(&self.id)
+    }
+}
+
+/// Every model, families together.
+pub fn models() -> &'static [Model] {
+    static MODELS: OnceLock<Vec<Model>> = OnceLock::new();
+    // A test parses the file; unreadable data would be an empty catalog, not a panic.
+    MODELS.get_or_init(|| serde_json::from_str(include_str!("data/models.json")).unwrap_or_default())
+}
+
+/// The model with this Hub id, upper and lower case alike.
+pub fn model(id: &str) -> Option<&'static Model> {
+    models().iter().find(|m| m.id.eq_ignore_ascii_case(id.trim()))
+}
+
+/// Up to `n` models whose id is closest to a text: those that contain its words first, then those spelt alike.
+pub fn nearest_models(text: &str, n: usize) -> Vec<&'static Model> {
+    nearest::nearest(text, models(), n, |m| vec![m.id.as_str(), m.name()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn all_models_are_read_and_their_ids_are_unique() {
+        let parsed: Result<Vec<Model>, _> = serde_json::from_str(include_str!("data/models.json"));
+        assert_eq!(parsed.map(|m| m.len()).map_err(|e| e.to_string()), Ok(222));
+        let ids: HashSet<_> = models().iter().map(|m| m.id.to_lowercase()).collect();
+        assert_eq!(ids.len(), 222);
+    }
+
+    #[test]
+    fn every_model_has_dimensions() {
+        for Model { id, config, .. } in models() {
+            let c = config;
+            for (key, value) in [
+                ("vocab_size", c.vocab_size),
+                ("hidden_size", c.hidden_size),
+                ("num_hidden_layers", c.num_hidden_layers),
+                ("num_attention_heads", c.num_attention_heads),
+                ("num_key_value_heads", c.num_key_value_heads.unwrap_or(0)),
+            ] {
+                assert!(value > 0, "{id}: {key}");
+            }
+            assert!(
+                c.intermediate_size > 0 || c.moe_intermediate_size > Some(0),
+                "{id}"
+            );
+            assert!(!c.model_type.is_empty(), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_model_add_up() {
+        for m in models() {
+            let towers = [
+                m.vision_params,
+                m.projector_params,
+                m.audio_params,
+                m.vision_audio_params,
+            ];
+            let parts = m.text_params + towers.into_iter().flatten().sum::<u64>();
+            assert_eq!(parts, m.computed_params, "{}", m.id);
+            assert!(
+                m.computed_active_params
+                    .is_none_or(|active| active <= m.computed_params),
+                "{}",
+                m.id
+            );
+        }
+    }
+
+    #[test]
+    fn an_exact_count_is_exact() {
+        for m in models().iter().filter(|m| m.count_check.starts_with("exact")) {
+            let stored = [m.mtp_params, m.checkpoint_only_params]
+                .into_iter()
+                .flatten()
+                .sum::<u64>();
+            assert_eq!(m.computed_params + stored, m.published_params, "{}", m.id);
+        }
+    }
+
+    #[test]
+    fn ids_are_found_whatever_their_case() {
+        for m in models() {
+            assert_eq!(model(&m.id.to_uppercase()).map(|found| &found.id), Some(&m.id));
+        }
+        assert!(model("Llama-3.1-8B").is_none());
+        assert!(model("").is_none());
+    }
+
+    #[test]
+    fn misspelt_ids_lead_to_the_model_that_was_meant() {
+        let first = |text| nearest_models(text, 1).first().map(|m| m.id.as_str());
+        assert_eq!(first("Llama-3.1-8B"), Some("meta-llama/Llama-3.1-8B"));
+        assert_eq!(first("meta-lama/Llama-3.1-8B"), Some("meta-llama/Llama-3.1-8B"));
+        assert_eq!(first("qwen2.5 0.5b"), Some("Qwen/Qwen2.5-0.5B"));
+        assert_eq!(first("mistral7b-v0.3"), Some("mistralai/Mistral-7B-v0.3"));
+        assert_eq!(first("zzzzzzzzzzzz"), None);
+        assert_eq!(nearest_models("", 5).len(), 5);
+    }
+}

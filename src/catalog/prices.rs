@@ -1,0 +1,63 @@
+//! What an hour of a card costs.
+
+use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+
+/// One offer: a card in an instance type of a cloud. Prices are US dollars per card and hour.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// Slug of the card.
+    pub gpu: String,
+    /// The seller, such as `aws`.
+    pub cloud: String,
+    /// The instance type, as the seller names it.
+    pub instance: String,
+    /// Cards in the instance.
+    pub gpus: u32,
+    /// Lowest on-demand price over the regions seen.
+    pub on_demand: Option<f64>,
+    /// Median on-demand price over the regions seen.
+    pub on_demand_median: Option<f64>,
+    /// Lowest spot price over the regions seen; often an outlier, prefer the median.
+    pub spot: Option<f64>,
+    /// Median spot price over the regions seen.
+    pub spot_median: Option<f64>,
+    /// When the prices were read: `YYYY-MM-DD`, or the year where the day is not known.
+    pub date: String,
+}
+
+/// Every offer.
+pub fn prices() -> &'static [Price] {
+    static PRICES: OnceLock<Vec<Price>> = OnceLock::new();
+    // A test parses the file; unreadable data would be an empty list, not a panic.
+    PRICES.get_or_init(|| serde_json::from_str(include_str!("data/prices.json")).unwrap_or_default())
+}
+
+/// The offers of one card, by its slug.
+pub fn prices_of(slug: &str) -> impl Iterator<Item = &'static Price> {
+    prices().iter().filter(move |price| price.gpu == slug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_prices_are_read_and_belong_to_a_card() {
+        let parsed: Result<Vec<Price>, _> = serde_json::from_str(include_str!("data/prices.json"));
+        assert_eq!(parsed.map(|p| p.len()).map_err(|e| e.to_string()), Ok(204));
+        for price in prices() {
+            assert_eq!(
+                super::super::gpu(&price.gpu).map(|g| g.slug.as_str()),
+                Some(price.gpu.as_str())
+            );
+            assert!(price.gpus > 0, "{price:?}");
+            assert!(
+                price.on_demand.or(price.spot).is_some_and(|usd| usd > 0.0),
+                "{price:?}"
+            );
+            assert!(price.date.starts_with("2026"), "{price:?}");
+        }
+        assert!(prices_of("t4").count() > 5);
+    }
+}
