@@ -15,4 +15,5 @@ pub mod estimate;
 pub mod model;
 pub mod replay;
 pub mod scenario;
+pub mod score;
 pub mod stack;
