@@ -1,0 +1,98 @@
+//! The static site: the page's module with its JavaScript glue, index.html, and the files of www/.
+
+use crate::{cargo, say, toolchain};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use wasm_bindgen_cli_support::Bindgen;
+
+/// Builds the site into a folder (relative to the package's) and returns that folder.
+///
+/// # Errors
+/// The wasm target cannot be had, the page does not compile, or a file cannot be written.
+pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
+    let started = Instant::now();
+    let out = root.join(out);
+    toolchain::ensure_wasm_target()?;
+    let patience = if out.exists() {
+        ""
+    } else {
+        " (the first time takes a minute or two)"
+    };
+    say!("building the page{patience}");
+    let module = cargo::build_app(root, dev)?;
+    fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
+    bind(&module, &out).context("wasm-bindgen cannot process the page's module")?;
+    copy_files(&root.join("www"), &out)?;
+    let index = root.join("index.html");
+    let html = fs::read_to_string(&index).with_context(|| format!("{} cannot be read", index.display()))?;
+    fs::write(out.join("index.html"), without_trunk_links(&html))?;
+    say!(
+        "the site is in {} ({:.1} s)",
+        out.display(),
+        started.elapsed().as_secs_f64()
+    );
+    Ok(out)
+}
+
+/// Writes `app.js` and `app_bg.wasm`, as the command line of wasm-bindgen would.
+fn bind(module: &Path, out: &Path) -> Result<()> {
+    Bindgen::new()
+        .input_path(module)
+        .out_name("app")
+        .web(true)?
+        .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .omit_default_module_path(false)
+        .generate(out)
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("{} cannot be read", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy_files(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)
+                .with_context(|| format!("{} cannot be written", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The document without the lines that tell Trunk what to build.
+fn without_trunk_links(html: &str) -> String {
+    html.split_inclusive('\n')
+        .filter(|line| !line.contains("<link data-trunk"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_keeps_everything_but_the_trunk_links() {
+        let html = "<head>\n  <link data-trunk rel=\"rust\">\n  <link rel=\"icon\" href=\"x\">\n</head>\n";
+        assert_eq!(
+            without_trunk_links(html),
+            "<head>\n  <link rel=\"icon\" href=\"x\">\n</head>\n"
+        );
+    }
+
+    #[test]
+    fn the_glue_is_made_by_the_version_that_the_page_is_compiled_with() {
+        let lock = include_str!("../../../Cargo.lock");
+        let version = |name: &str| {
+            let (_, rest) = lock
+                .split_once(&format!("name = \"{name}\"\nversion = \""))
+                .unwrap();
+            rest.split('"').next().unwrap()
+        };
+        assert_eq!(version("wasm-bindgen"), version("wasm-bindgen-cli-support"));
+    }
+}

@@ -1,0 +1,116 @@
+//! What the page weighs, part by part.
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Everything that the page loads stays below this, compressed with brotli.
+const BUDGET: usize = 260 << 10;
+
+/// Prints the table of a built site.
+///
+/// # Errors
+/// A file cannot be read, or the sum is over the budget.
+pub fn report(site: &Path) -> Result<()> {
+    println!("{:<24} {:>12} {:>12}", "part", "bytes", "brotli 11");
+    let (mut raw, mut small) = (0, 0);
+    for file in files_below(site)? {
+        let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let compressed = compressed_len(&content)?;
+        let name = file.strip_prefix(site).unwrap_or(&file).display().to_string();
+        println!("{name:<24} {:>12} {compressed:>12}", content.len());
+        for (section, bytes) in wasm_sections(&content) {
+            let alone = compressed_len(bytes)?;
+            println!(
+                "  {:<22} {:>12} {:>12}",
+                format!("of which {section}"),
+                bytes.len(),
+                alone
+            );
+        }
+        raw += content.len();
+        small += compressed;
+    }
+    println!("{:<24} {raw:>12} {small:>12}", "together");
+    println!("{:<24} {:>12} {BUDGET:>12}", "budget", "");
+    if small > BUDGET {
+        bail!("the page weighs {small} bytes compressed, over its budget of {BUDGET}");
+    }
+    Ok(())
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn compressed_len(content: &[u8]) -> Result<usize> {
+    let (quality, window) = (11, 22);
+    let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, quality, window);
+    writer.write_all(content)?;
+    Ok(writer.into_inner().len())
+}
+
+/// The code and data of a wasm module: magic and version, then sections of an id, a length and so many bytes.
+fn wasm_sections(module: &[u8]) -> Vec<(&'static str, &[u8])> {
+    let mut found = Vec::new();
+    let mut rest = module.strip_prefix(b"\0asm\x01\0\0\0").unwrap_or_default();
+    while let Some((id, after)) = rest.split_first() {
+        let Some((length, after)) = leb128(after) else {
+            break;
+        };
+        let Some((section, after)) = after.split_at_checked(length) else {
+            break;
+        };
+        match id {
+            10 => found.push(("code", section)),
+            11 => found.push(("data", section)),
+            _ => {}
+        }
+        rest = after;
+    }
+    found
+}
+
+/// An unsigned number of seven bits a byte, least significant first, as wasm writes lengths.
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
+    let (number, rest) = bytes.split_at(end + 1);
+    let value = number
+        .iter()
+        .rev()
+        .fold(0usize, |value, byte| value << 7 | usize::from(byte & 0x7f));
+    Some((value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_read_seven_bits_at_a_time() {
+        assert_eq!(leb128(&[0x05, 9]), Some((5, &[9][..])));
+        assert_eq!(leb128(&[0xe5, 0x8e, 0x26]), Some((624_485, &[][..])));
+        assert_eq!(leb128(&[0x80]), None);
+    }
+
+    #[test]
+    fn code_and_data_are_told_apart() {
+        let module = [b"\0asm\x01\0\0\0", &[1, 1, 0][..], &[10, 2, 7, 8], &[11, 1, 9]].concat();
+        assert_eq!(
+            wasm_sections(&module),
+            vec![("code", &[7, 8][..]), ("data", &[9][..])]
+        );
+        assert!(wasm_sections(b"body {}").is_empty());
+    }
+}

@@ -1,0 +1,119 @@
+//! The tests, step by step.
+
+use crate::browsers::{self, Browser};
+use crate::cargo::{cargo, run};
+use crate::driver::Driver;
+use crate::server::Server;
+use crate::{say, site, size, toolchain};
+use anyhow::{Result, bail};
+use std::path::Path;
+use std::time::Instant;
+
+/// Features of the native tests: the command line and the page's components.
+const FEATURES: [&str; 2] = ["--features", "ssr"];
+
+/// Runs every test. A step that fails does not keep the others from running.
+///
+/// # Errors
+/// A step failed, or something needed is missing.
+pub fn everything(root: &Path, with_browser: bool) -> Result<()> {
+    // First, so that nobody waits for minutes before being told.
+    toolchain::ensure_wasm_target()?;
+    let browser = with_browser.then(browsers::ensure).transpose()?;
+
+    let mut steps = Steps::default();
+    steps.take("native tests", || {
+        run(cargo(root, ["test", "--no-fail-fast"]).args(FEATURES))
+    });
+    steps.take("tests of xtask", || {
+        run(&mut cargo(
+            root,
+            [
+                "test",
+                "--no-default-features",
+                "--features",
+                "xtask",
+                "--bin",
+                "xtask",
+            ],
+        ))
+    });
+    let built = steps.take("wasm build", || site::build(root, Path::new("dist"), false));
+    if let Some(dist) = built {
+        steps.take("size of the page", || size::report(&dist));
+        match &browser {
+            Some(browser) => drop(steps.take("browser tests", || in_browser(root, &dist, browser, None))),
+            None => steps.left_out("browser tests"),
+        }
+    }
+    steps.finish()
+}
+
+/// Builds the page and runs the browser tests, or those whose name holds a word.
+///
+/// # Errors
+/// As [`everything`].
+pub fn browser(root: &Path, name: Option<&str>) -> Result<()> {
+    let browser = browsers::ensure()?;
+    let dist = site::build(root, Path::new("dist"), false)?;
+    in_browser(root, &dist, &browser, name)
+}
+
+/// Serves the site, starts the driver, and leaves the rest to `tests/browser`.
+fn in_browser(root: &Path, site: &Path, browser: &Browser, name: Option<&str>) -> Result<()> {
+    let server = Server::start(site, 0)?;
+    let driver = Driver::start(browser)?;
+    let mut tests = cargo(root, ["test", "--test", "browser"]);
+    tests.args(FEATURES).args(["--", "--ignored"]).args(name);
+    tests
+        .env("PLIMSOLL_SITE", server.url())
+        .env("PLIMSOLL_DRIVER", driver.address());
+    if let Some(program) = &browser.program {
+        tests.env("PLIMSOLL_BROWSER", program);
+    }
+    run(&mut tests)
+}
+
+/// The steps taken so far and how they ended.
+#[derive(Default)]
+struct Steps {
+    lines: Vec<String>,
+    failed: usize,
+}
+
+impl Steps {
+    fn take<T>(&mut self, name: &str, step: impl FnOnce() -> Result<T>) -> Option<T> {
+        say!("{name}");
+        let started = Instant::now();
+        let result = step();
+        let seconds = started.elapsed().as_secs_f64();
+        match result {
+            Ok(value) => {
+                self.lines.push(format!("{name:<18} ok      {seconds:>6.1} s"));
+                Some(value)
+            }
+            Err(problem) => {
+                say!("error: {problem:#}");
+                self.lines
+                    .push(format!("{name:<18} FAILED  {seconds:>6.1} s  {problem:#}"));
+                self.failed += 1;
+                None
+            }
+        }
+    }
+
+    fn left_out(&mut self, name: &str) {
+        self.lines.push(format!("{name:<18} LEFT OUT, as asked"));
+    }
+
+    fn finish(self) -> Result<()> {
+        for line in &self.lines {
+            say!("{line}");
+        }
+        match self.failed {
+            0 => Ok(()),
+            1 => bail!("one step failed"),
+            n => bail!("{n} steps failed"),
+        }
+    }
+}
