@@ -3,6 +3,7 @@
 use super::nearest;
 use crate::bytes::{GIB, MIB};
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// A card, or one of the devices that software sees where a board has two.
@@ -148,13 +149,21 @@ pub fn gpus() -> &'static [Gpu] {
 /// The card with this slug, alias or name, however it is written: `rtx-4090`, `RTX 4090`,
 /// `NVIDIA GeForce RTX 4090`, `NVIDIA A100-SXM4-80GB`.
 pub fn gpu(slug_or_name: &str) -> Option<&'static Gpu> {
-    let wanted = plain(slug_or_name);
-    let find = |of: fn(&Gpu) -> Vec<&str>| {
-        gpus()
-            .iter()
-            .find(|gpu| of(gpu).into_iter().any(|n| plain(n) == wanted))
-    };
-    find(own_names).or_else(|| find(|gpu| vec![gpu.renderer.as_str()]))
+    static BY_NAME: OnceLock<HashMap<String, &'static Gpu>> = OnceLock::new();
+    let by_name = BY_NAME.get_or_init(|| {
+        let mut names = HashMap::new();
+        for gpu in gpus() {
+            for name in own_names(gpu) {
+                names.entry(plain(name)).or_insert(gpu);
+            }
+        }
+        // Names that two cards share mean the first, which is the smaller.
+        for gpu in gpus() {
+            names.entry(plain(&gpu.renderer)).or_insert(gpu);
+        }
+        names
+    });
+    by_name.get(&plain(slug_or_name)).copied()
 }
 
 /// Up to `n` cards whose names are closest to a text: those that contain its words first, then those spelt alike.
@@ -181,7 +190,6 @@ fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
 
     #[test]
     fn all_cards_are_read() {

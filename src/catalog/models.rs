@@ -3,6 +3,7 @@
 use super::nearest;
 use crate::model::HfConfig;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// A model of the Hub. Counts are elements, not bytes.
@@ -77,7 +78,9 @@ pub fn models() -> &'static [Model] {
 
 /// The model with this Hub id, upper and lower case alike.
 pub fn model(id: &str) -> Option<&'static Model> {
-    models().iter().find(|m| m.id.eq_ignore_ascii_case(id.trim()))
+    static BY_ID: OnceLock<HashMap<String, &'static Model>> = OnceLock::new();
+    let by_id = BY_ID.get_or_init(|| models().iter().map(|m| (m.id.to_ascii_lowercase(), m)).collect());
+    by_id.get(&id.trim().to_ascii_lowercase()).copied()
 }
 
 /// Up to `n` models whose id is closest to a text: those that contain its words first, then those spelt alike.

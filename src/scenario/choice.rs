@@ -40,7 +40,7 @@ macro_rules! choice {
             type Err = $crate::scenario::FieldError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
+                match text.to_ascii_lowercase().as_str() {
                     $($slug $(| $alias)* => Ok($name::$variant),)+
                     _ => Err($crate::scenario::FieldError::choice($field, text, Self::ALL.iter().map(|c| c.slug()))),
                 }

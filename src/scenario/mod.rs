@@ -1,28 +1,35 @@
 //! What the user asks: one run of one model on one stack. Three faces, one type: this struct, JSON, and the URL.
 
 mod choice;
+mod config_problems;
+mod defaults;
+mod fields;
+mod inline;
+mod json;
+mod limits;
+mod lora_problems;
+mod model_ref;
+mod url;
+mod validate;
+mod weights;
 
 pub use choice::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Method, Optimizer, SdpaBackend, Stack,
     WeightFormat,
 };
 
-use crate::model::HfConfig;
-use serde::{Deserialize, Serialize};
+pub use model_ref::ModelRef;
+pub use url::Parsed;
+pub use validate::parse_capability;
 
-/// Which model: one of the catalog by its Hub id, or any other by its essential `config.json` fields.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ModelRef {
-    /// A Hub id of the catalog, such as `meta-llama/Llama-3.1-8B`.
-    Catalog(String),
-    /// The essential fields of a `config.json`.
-    Config(Box<HfConfig>),
-}
+use serde::{Deserialize, Serialize};
 
 /// Which linear layers carry adapters (`LoraConfig.target_modules`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "targets: expected 'all-linear' or a list of module names"
+)]
 pub enum Targets {
     /// The word `all-linear`: every linear layer but the head. Any other word is refused by validation.
     Word(String),
@@ -67,24 +74,12 @@ pub struct Lora {
     pub adapter_dtype: AdapterDtype,
 }
 
-impl Default for Lora {
-    fn default() -> Self {
-        Lora {
-            rank: 16,
-            alpha: 32.0,
-            dropout: 0.0,
-            targets: Targets::all_linear(),
-            use_dora: false,
-            use_rslora: false,
-            modules_to_save: Vec::new(),
-            adapter_dtype: AdapterDtype::Fp32,
-        }
-    }
-}
-
 /// One fine-tuning run. Field names follow TRL, Unsloth and PEFT where they have one.
+///
+/// In JSON every field may be left out: it then has the default of the `stack` and `method` that the object names
+/// ([`Scenario::for_stack`]). Unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self")]
 pub struct Scenario {
     /// The model.
     pub model: ModelRef,
@@ -136,42 +131,11 @@ pub struct Scenario {
     pub compute_capability: Option<String>,
 }
 
-impl Default for Scenario {
-    fn default() -> Self {
-        Scenario {
-            model: ModelRef::Catalog("meta-llama/Llama-3.1-8B".into()),
-            gpu: Some("rtx-4090".into()),
-            stack: Stack::Hf,
-            method: Method::Qlora,
-            weights: WeightFormat::Nf4Dq,
-            autocast: Autocast::Bf16,
-            lora: Lora::default(),
-            prepare_kbit: true,
-            batch: 2,
-            seq: 2048,
-            grad_accum: 1,
-            optimizer: Optimizer::Adamw8bit,
-            checkpointing: Checkpointing::Hf,
-            attention: Attention::Sdpa,
-            sdpa_backend: SdpaBackend::Auto,
-            padding: false,
-            clip: true,
-            use_cache: false,
-            harness: Harness::Trainer,
-            keep_outputs: false,
-            liger: false,
-            float8: Float8::Off,
-            expandable_segments: false,
-            compute_capability: None,
-        }
-    }
-}
-
 /// A field of a scenario that cannot be used, and what would be accepted instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("{field}: {problem}")]
 pub struct FieldError {
-    /// The field, named as in JSON and URLs.
+    /// The field, named as in URLs: `rank` and not `lora.rank`; `model.hidden_size` for a field of an inline model.
     pub field: String,
     /// What is wrong with it and what is accepted.
     pub problem: String,
@@ -186,12 +150,44 @@ impl FieldError {
         }
     }
 
+    /// Several problems in one line.
+    pub fn list(problems: &[FieldError]) -> String {
+        problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
     /// A word that is none of the accepted ones.
     pub fn choice<'a>(field: &str, found: &str, accepted: impl Iterator<Item = &'a str>) -> Self {
         let accepted: Vec<_> = accepted.collect();
         FieldError::new(
             field,
-            format!("'{found}' is not known; use one of {}", accepted.join(", ")),
+            format!(
+                "{} is not known; use one of {}",
+                quoted(found),
+                accepted.join(", ")
+            ),
         )
     }
+}
+
+/// A user's text for a message: in quotes, and not all of it when it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("'{}…'", &text[..end]),
+        None => format!("'{text}'"),
+    }
+}
+
+/// The name that was meant, if one is spelt alike.
+pub(crate) fn closest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const LEAST_SIMILARITY: f64 = 0.6;
+    names
+        .map(|name| (strsim::normalized_damerau_levenshtein(text, name), name))
+        .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
 }

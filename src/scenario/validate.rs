@@ -1,0 +1,337 @@
+//! What is wrong with a scenario, field by field, before anything is computed from it.
+
+use super::limits::{self, Limit};
+use super::{
+    Checkpointing, FieldError, Method, ModelRef, Scenario, Stack, WeightFormat, config_problems,
+    lora_problems, quoted,
+};
+use crate::catalog::{self, Gpu};
+use crate::model::HfConfig;
+
+impl Scenario {
+    /// Every field that cannot be used as it is, with what would be accepted; empty when the scenario is sound. Numbers
+    /// of a sound scenario are small enough for 64-bit arithmetic.
+    ///
+    /// ```
+    /// use plimsoll::scenario::Scenario;
+    /// let run = Scenario { gpu: Some("rtx-4900".into()), ..Scenario::default() };
+    /// assert_eq!(run.problems()[0].to_string(), "gpu: 'rtx-4900' is not in the catalog; nearest are rtx-4090, rtx-4080, rtx-4070");
+    /// ```
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut problems = Vec::new();
+        problems.extend(self.model_problems());
+        problems.extend(self.gpu_problem());
+        problems.extend(self.capability_problem());
+        problems.extend(self.weights_problem());
+        if self.checkpointing == Checkpointing::Unsloth && self.stack != Stack::Unsloth {
+            let text = "off-loaded checkpointing is Unsloth's; use checkpointing=hf, or stack=unsloth";
+            problems.push(FieldError::new("checkpointing", text));
+        }
+        for (field, value) in [
+            ("batch", self.batch),
+            ("seq", self.seq),
+            ("grad_accum", self.grad_accum),
+        ] {
+            problems.extend(Limit::of(field).check(field, value).err());
+        }
+        if self.method != Method::Full {
+            problems.extend(lora_problems::of(&self.lora));
+        }
+        if problems.is_empty() {
+            problems.extend(self.size_problem());
+        }
+        problems
+    }
+
+    /// The card, when one is named and the catalog holds it.
+    pub fn card(&self) -> Option<&'static Gpu> {
+        catalog::gpu(self.gpu.as_deref()?)
+    }
+
+    /// Compute capability as `(major, minor)`: the card's, else the one given.
+    pub fn capability(&self) -> Option<(u32, u32)> {
+        let card = self.card().and_then(|card| card.compute_capability.as_deref());
+        parse_capability(card.or(self.compute_capability.as_deref())?)
+    }
+
+    fn model_problems(&self) -> Vec<FieldError> {
+        match &self.model {
+            ModelRef::Catalog(id) if catalog::model(id).is_some() => Vec::new(),
+            ModelRef::Catalog(id) => {
+                let near = catalog::nearest_models(id, 3)
+                    .into_iter()
+                    .map(|model| model.id.as_str())
+                    .collect();
+                vec![unknown("model", id, near, "give its config.json fields instead")]
+            }
+            ModelRef::Config(config) => config_problems::of(config),
+        }
+    }
+
+    fn gpu_problem(&self) -> Option<FieldError> {
+        let name = self.gpu.as_deref()?;
+        if catalog::gpu(name).is_some() {
+            return None;
+        }
+        let near = catalog::nearest_gpus(name, 3)
+            .into_iter()
+            .map(|gpu| gpu.slug.as_str())
+            .collect();
+        Some(unknown(
+            "gpu",
+            name,
+            near,
+            "leave it out for an estimate without a verdict",
+        ))
+    }
+
+    fn capability_problem(&self) -> Option<FieldError> {
+        let text = self.compute_capability.as_deref()?;
+        if parse_capability(text).is_none() {
+            let problem = format!("{} is not a compute capability; write it as 8.9", quoted(text));
+            return Some(FieldError::new("compute_capability", problem));
+        }
+        let card = self.card()?;
+        let own = card.compute_capability.as_deref().filter(|own| *own != text)?;
+        let problem = format!("{} has {own}; leave it out when a card is named", card.slug);
+        Some(FieldError::new("compute_capability", problem))
+    }
+
+    fn weights_problem(&self) -> Option<FieldError> {
+        if self.weights.suits(self.method) {
+            return None;
+        }
+        let format = self.weights;
+        let problem = match self.method {
+            Method::Full => format!(
+                "{format} weights cannot be trained; use weights=bf16, fp16 or fp32, or an adapter on them: method={}",
+                if format.is_4bit() {
+                    Method::Qlora
+                } else {
+                    Method::Lora
+                }
+            ),
+            Method::Lora => format!("LoRA on {format} weights is QLoRA; use method=qlora, or weights=bf16"),
+            Method::Qlora => format!(
+                "QLoRA keeps its base quantized and {format} is not; use weights={}, or method=lora",
+                WeightFormat::usual(Method::Qlora)
+            ),
+        };
+        Some(FieldError::new("weights", problem))
+    }
+
+    /// Bounds the products that the fields' own limits leave open, by a rough upper estimate of each part of the run.
+    fn size_problem(&self) -> Option<FieldError> {
+        let tokens = self.batch.saturating_mul(self.seq);
+        if tokens > limits::TOKENS.most {
+            return limits::TOKENS.check("batch", tokens).err();
+        }
+        let config = self.model.config()?;
+        let size = Size::of(&config, self);
+        let (field, bytes) = size.largest();
+        (bytes > limits::BYTES).then(|| {
+            let problem = format!(
+                "asks for more than {} EiB together with the rest of the run",
+                limits::BYTES >> 60
+            );
+            FieldError::new(field, problem)
+        })
+    }
+}
+
+fn unknown(field: &str, name: &str, near: Vec<&str>, otherwise: &str) -> FieldError {
+    let hint = match near.as_slice() {
+        [] => otherwise.to_owned(),
+        near => format!("nearest are {}", near.join(", ")),
+    };
+    FieldError::new(field, format!("{} is not in the catalog; {hint}", quoted(name)))
+}
+
+/// `8.9` as `(8, 9)`.
+pub fn parse_capability(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    let digits = |part: &str| {
+        let plain = (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| part.parse().ok()).flatten()
+    };
+    Some((digits(major)?, digits(minor)?))
+}
+
+/// Upper estimates in bytes, each of the parts well above what any program of the stacks allocates for it.
+struct Size {
+    weights: u128,
+    adapters: u128,
+    activations: u128,
+}
+
+impl Size {
+    fn of(c: &HfConfig, run: &Scenario) -> Self {
+        let wide = |value: u64| u128::from(value);
+        let widest = [
+            c.moe_intermediate_size,
+            c.intermediate_size_mlp,
+            c.shared_intermediate_size,
+        ];
+        let mlp = wide(widest.into_iter().flatten().fold(c.intermediate_size, u64::max));
+        let experts = [c.num_local_experts, c.num_experts, c.n_routed_experts];
+        let experts = wide(experts.into_iter().flatten().fold(0, u64::max)) + 1;
+        let heads = wide(c.num_attention_heads.max(c.num_key_value_heads.unwrap_or(0)));
+        let head = [c.head_dim, c.global_head_dim, c.qk_nope_head_dim, c.v_head_dim];
+        let head = wide(head.into_iter().flatten().fold(0, u64::max)).max(wide(c.hidden_size) / heads.max(1));
+        let (hidden, layers, vocab) = (wide(c.hidden_size), wide(c.num_hidden_layers), wide(c.vocab_size));
+        let (batch, seq, rank) = (wide(run.batch), wide(run.seq), wide(run.lora.rank));
+        let width = hidden + 2 * mlp + 4 * heads * head;
+        // Weight, gradient, master copy and two states of four bytes each.
+        let trained = 16;
+        Size {
+            weights: trained * (2 * vocab * hidden + layers * hidden * (width + 3 * mlp * experts)),
+            adapters: trained * rank * layers * 4 * width * experts,
+            activations: batch * seq * (layers * 64 * width + 32 * vocab)
+                + 16 * layers * heads * batch * seq * seq,
+        }
+    }
+
+    fn largest(&self) -> (&'static str, u128) {
+        let parts = [
+            ("seq", self.activations),
+            ("rank", self.adapters),
+            ("model", self.weights),
+        ];
+        parts.into_iter().fold(
+            ("model", 0),
+            |most, part| if part.1 > most.1 { part } else { most },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Targets;
+    use super::*;
+
+    #[track_caller]
+    fn complaint(change: impl FnOnce(&mut Scenario)) -> String {
+        let mut run = Scenario::default();
+        change(&mut run);
+        FieldError::list(&run.problems())
+    }
+
+    #[test]
+    fn zeros_are_refused_and_say_what_is_accepted() {
+        assert_eq!(
+            complaint(|run| run.lora.rank = 0),
+            "rank: must be at least 1 and at most 65536"
+        );
+        assert_eq!(
+            complaint(|run| run.seq = 0),
+            "seq: must be at least 1 and at most 4194304"
+        );
+        assert_eq!(
+            complaint(|run| run.batch = 0),
+            "batch: must be at least 1 and at most 65536"
+        );
+        assert_eq!(
+            complaint(|run| run.grad_accum = 0),
+            "grad_accum: must be at least 1 and at most 65536"
+        );
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_with_the_reason() {
+        assert_eq!(
+            complaint(|run| run.batch = u64::MAX),
+            "batch: 18446744073709551615 is above 65536: no card holds more sequences"
+        );
+        assert_eq!(
+            complaint(|run| (run.batch, run.seq) = (65_536, 4096)),
+            "batch: 268435456 is above 16777216: batch x seq is the number of tokens on the card at once, and no card \
+             holds more"
+        );
+        assert_eq!(
+            complaint(|run| {
+                run.model = ModelRef::Catalog("meta-llama/Llama-3.1-405B".into());
+                run.batch = 1;
+                run.seq = 4_194_304;
+            }),
+            "seq: asks for more than 1 EiB together with the rest of the run"
+        );
+    }
+
+    #[test]
+    fn unknown_models_and_cards_suggest_the_nearest() {
+        assert_eq!(
+            complaint(|run| run.model = ModelRef::Catalog("meta-lama/Llama-3.1-8B".into())),
+            "model: 'meta-lama/Llama-3.1-8B' is not in the catalog; nearest are meta-llama/Llama-3.1-8B, \
+             meta-llama/Llama-3.1-8B-Instruct, meta-llama/Llama-3.2-1B"
+        );
+        assert_eq!(
+            complaint(|run| run.gpu = Some("toaster".into())),
+            "gpu: 'toaster' is not in the catalog; leave it out for an estimate without a verdict"
+        );
+    }
+
+    #[test]
+    fn weights_that_contradict_the_method_name_the_way_out() {
+        let of = |method, weights| complaint(|run| (run.method, run.weights) = (method, weights));
+        assert_eq!(
+            of(Method::Lora, WeightFormat::Nf4),
+            "weights: LoRA on nf4 weights is QLoRA; use method=qlora, or weights=bf16"
+        );
+        assert_eq!(
+            of(Method::Qlora, WeightFormat::Bf16),
+            "weights: QLoRA keeps its base quantized and bf16 is not; use weights=nf4-dq, or method=lora"
+        );
+        assert_eq!(
+            of(Method::Full, WeightFormat::Nf4Dq),
+            "weights: nf4-dq weights cannot be trained; use weights=bf16, fp16 or fp32, or an adapter on them: \
+             method=qlora"
+        );
+        assert_eq!(of(Method::Lora, WeightFormat::Int8), "");
+    }
+
+    #[test]
+    fn one_stack_cannot_use_the_checkpointing_of_another() {
+        assert_eq!(
+            complaint(|run| run.checkpointing = Checkpointing::Unsloth),
+            "checkpointing: off-loaded checkpointing is Unsloth's; use checkpointing=hf, or stack=unsloth"
+        );
+    }
+
+    #[test]
+    fn compute_capabilities_are_checked_against_their_form_and_the_card() {
+        let of = |text: &str| complaint(|run| run.compute_capability = Some(text.into()));
+        assert_eq!(of("8.9"), "");
+        assert_eq!(
+            of("sm_89"),
+            "compute_capability: 'sm_89' is not a compute capability; write it as 8.9"
+        );
+        assert_eq!(
+            of("9.0"),
+            "compute_capability: rtx-4090 has 8.9; leave it out when a card is named"
+        );
+        assert_eq!(parse_capability("12.0"), Some((12, 0)));
+        for bad in ["", ".", "8", "8.", "+8.9", "8.9.1", "999.0", "८.९"] {
+            assert_eq!(parse_capability(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn adapters_do_not_matter_to_full_fine_tuning() {
+        let mut run = Scenario::for_stack(Stack::Hf, Method::Full);
+        run.lora.rank = 0;
+        run.lora.targets = Targets::Modules(Vec::new());
+        assert_eq!(run.problems(), []);
+    }
+
+    #[test]
+    fn every_model_of_the_catalog_passes_at_ordinary_sizes() {
+        for model in catalog::models() {
+            let run = Scenario {
+                model: ModelRef::Catalog(model.id.clone()),
+                seq: 131_072,
+                ..Scenario::default()
+            };
+            assert_eq!(run.problems(), [], "{}", model.id);
+        }
+    }
+}
