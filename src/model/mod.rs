@@ -1,15 +1,14 @@
 //! An architecture: what of a model's `config.json` decides memory.
 
+mod architecture;
 mod config;
 mod config_json;
 mod implied;
 
+pub use architecture::{Architecture, Attention, Mlp};
 pub use config::HfConfig;
 
-/// Why runs of this model cannot be replayed yet, or nothing when they can.
+/// Why runs of this model cannot be replayed, or nothing when they can.
 pub fn unsupported_reason(config: &HfConfig) -> Option<String> {
-    match config.model_type.as_str() {
-        "llama" | "mistral" | "qwen2" | "qwen3" => None,
-        other => Some(format!("no forward pass is written yet for model type '{other}'")),
-    }
+    Architecture::from_config(config).err()
 }

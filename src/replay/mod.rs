@@ -1,1 +1,28 @@
-//! Tensors, autograd and the caching allocator: a shape-level PyTorch.
+//! A shape-level PyTorch: tensors with shapes and dtypes, operations with what they save for backward, frees by
+//! reference, an autograd engine, and the caching allocator below it.
+//!
+//! A program of tensor operations, run on a [`Tape`], leaves a [`Recording`]: the list of its allocations and frees.
+//! Two readers turn a recording into numbers: [`segment`] folds it into *(net, peak)* pairs, whose powers stand for
+//! equal layers; [`allocator`] serves every event the way PyTorch's CUDA caching allocator does. Both agree.
+
+pub mod allocator;
+mod attention;
+mod autograd;
+mod checkpoint;
+mod dtype;
+mod embedding;
+mod grad;
+mod layout;
+mod loss;
+mod ops;
+mod quantized;
+mod reduce;
+pub mod segment;
+mod tape;
+
+pub use attention::{Device, Shape as AttentionShape};
+pub use autograd::Rerun;
+pub use dtype::Dtype;
+pub use layout::Layout;
+pub use quantized::Gemm4bit;
+pub use tape::{Alloc, Event, Group, Phase, Place, Recording, Tape, Tensor};

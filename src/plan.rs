@@ -1,0 +1,255 @@
+//! A scenario resolved: every default settled, every name looked up, ready to be lowered. What the cost model cannot
+//! express is refused here, with the reason.
+
+use crate::catalog;
+use crate::estimate::EstimateError;
+use crate::model::{Architecture, HfConfig};
+use crate::replay::{Device, Dtype};
+use crate::scenario::{
+    AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Scenario,
+    SdpaBackend, Stack, Targets, WeightFormat,
+};
+
+/// How the base weights of linear layers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// As they are, in the dtype of the other weights.
+    Plain,
+    /// bitsandbytes' 4 bit in blocks of 64, the scales quantized again or not.
+    FourBit {
+        /// Are the scales quantized again?
+        double_quant: bool,
+    },
+}
+
+/// Adapters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraPlan {
+    /// Rank.
+    pub rank: u64,
+    /// Is dropout above zero?
+    pub dropout: bool,
+    /// Which linear layers.
+    pub targets: Targets,
+    /// Dtype of the adapters while training.
+    pub dtype: Dtype,
+}
+
+/// Which kernel computes attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionKernel {
+    /// SDPA, flash.
+    Flash,
+    /// SDPA, plain products.
+    Math,
+    /// Transformers' own products.
+    Eager,
+}
+
+/// A run, resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The model.
+    pub arch: Architecture,
+    /// Dtype of the weights as loaded.
+    pub dtype: Dtype,
+    /// Storage of the base's linear layers.
+    pub storage: Storage,
+    /// Everything that is not quantized becomes fp32 (`prepare_model_for_kbit_training`).
+    pub prepare_kbit: bool,
+    /// Autocast.
+    pub autocast: Option<Dtype>,
+    /// Adapters; `None` trains every weight.
+    pub lora: Option<LoraPlan>,
+    /// Optimizer.
+    pub optimizer: Optimizer,
+    /// Checkpointing.
+    pub checkpointing: Checkpointing,
+    /// Attention kernel.
+    pub attention: AttentionKernel,
+    /// Sequences of a micro-batch.
+    pub batch: u64,
+    /// Tokens of a sequence.
+    pub seq: u64,
+    /// Micro-batches of a step.
+    pub grad_accum: u64,
+    /// Gradient clipping.
+    pub clip: bool,
+    /// Trainer or a plain loop.
+    pub harness: Harness,
+    /// The loop holds the logits through backward.
+    pub keep_outputs: bool,
+    /// The card's kernels.
+    pub device: Device,
+    /// Bytes of a cuBLAS workspace: 32 MiB from capability 9.0 on, 8.125 MiB before
+    /// (`aten/src/ATen/cuda/CublasHandlePool.cpp: parseChosenWorkspaceSize`).
+    pub workspace_bytes: u64,
+}
+
+/// Where no card is named: data-centre Ampere and later behave alike for the kernels that matter.
+const DEFAULT_CAPABILITY: (u32, u32) = (8, 0);
+
+/// Streaming multiprocessors of the largest common card of a capability; they decide how flash attention splits short
+/// batches (public specifications: A100 108, RTX 3090 82, RTX 4090 128, H100 132, B200 148, RTX 5090 170, T4 40).
+fn multiprocessors(capability: (u32, u32)) -> u64 {
+    match capability {
+        (8, 0) => 108,
+        (8, 9) => 128,
+        (8, _) => 82,
+        (9, _) => 132,
+        (10 | 11, _) => 148,
+        (12.., _) => 170,
+        (7, 5) => 40,
+        _ => 80,
+    }
+}
+
+fn not_modelled<T>(reason: impl Into<String>) -> Result<T, EstimateError> {
+    Err(EstimateError::NotModelled(reason.into()))
+}
+
+fn parse_capability(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// The configuration behind a scenario's model.
+///
+/// # Errors
+/// When the catalog does not hold it.
+pub fn config(scenario: &Scenario) -> Result<HfConfig, EstimateError> {
+    match &scenario.model {
+        ModelRef::Config(config) => Ok((**config).clone()),
+        ModelRef::Catalog(id) => match catalog::model(id) {
+            Some(model) => Ok(model.config.clone()),
+            None => {
+                let near: Vec<_> = catalog::nearest_models(id, 3).iter().map(|m| m.id.as_str()).collect();
+                let problem = format!("'{id}' is not in the catalog; did you mean {}?", near.join(", "));
+                Err(EstimateError::Invalid(vec![FieldError::new("model", problem)]))
+            }
+        },
+    }
+}
+
+impl Plan {
+    /// Resolves a scenario whose fields are sound.
+    ///
+    /// # Errors
+    /// [`EstimateError::NotModelled`] with the reason.
+    pub fn new(scenario: &Scenario) -> Result<Plan, EstimateError> {
+        let s = scenario;
+        let arch = Architecture::from_config(&config(s)?).map_err(EstimateError::NotModelled)?;
+        if s.stack != Stack::Hf {
+            return not_modelled("the Unsloth stack is not modelled yet");
+        }
+        let capability = match (&s.compute_capability, &s.gpu) {
+            (Some(text), _) => parse_capability(text).unwrap_or(DEFAULT_CAPABILITY),
+            (None, Some(gpu)) => match catalog::gpu(gpu) {
+                Some(g) => match g.compute_capability.as_deref().and_then(parse_capability) {
+                    Some(capability) => capability,
+                    None => return not_modelled(format!("{} is no CUDA card; its kernels are not known", g.name)),
+                },
+                None => DEFAULT_CAPABILITY,
+            },
+            (None, None) => DEFAULT_CAPABILITY,
+        };
+        let (dtype, storage) = match s.weights {
+            WeightFormat::Bf16 => (Dtype::Bf16, Storage::Plain),
+            WeightFormat::Fp16 => (Dtype::F16, Storage::Plain),
+            WeightFormat::Fp32 => (Dtype::F32, Storage::Plain),
+            WeightFormat::Nf4 | WeightFormat::Fp4 => (Dtype::Bf16, Storage::FourBit { double_quant: false }),
+            WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => (Dtype::Bf16, Storage::FourBit { double_quant: true }),
+            other => return not_modelled(format!("weights stored as {} are not modelled yet", other.label())),
+        };
+        for (used, what) in [
+            (s.padding, "padding masks"),
+            (s.use_cache, "a key-value cache while training"),
+            (s.liger, "Liger kernels"),
+            (s.float8 != Float8::Off, "float8 products"),
+            (s.expandable_segments, "expandable segments"),
+            (s.checkpointing == Checkpointing::Unsloth, "off-loaded checkpointing on the Hugging Face stack"),
+        ] {
+            if used {
+                return not_modelled(format!("{what} are not modelled yet"));
+            }
+        }
+        let lora = match s.method {
+            Method::Full => None,
+            Method::Lora | Method::Qlora => {
+                if s.lora.use_dora {
+                    return not_modelled("DoRA is not modelled yet");
+                }
+                if !s.lora.modules_to_save.is_empty() {
+                    return not_modelled("modules_to_save are not modelled yet");
+                }
+                Some(LoraPlan {
+                    rank: s.lora.rank,
+                    dropout: s.lora.dropout > 0.0,
+                    targets: s.lora.targets.clone(),
+                    dtype: match s.lora.adapter_dtype {
+                        AdapterDtype::Fp32 => Dtype::F32,
+                        AdapterDtype::Base => dtype,
+                    },
+                })
+            }
+        };
+        let attention = attention_kernel(s, &arch, capability, dtype)?;
+        Ok(Plan {
+            arch,
+            dtype,
+            storage,
+            prepare_kbit: s.prepare_kbit && matches!(storage, Storage::FourBit { .. }),
+            autocast: match s.autocast {
+                Autocast::Off => None,
+                Autocast::Bf16 => Some(Dtype::Bf16),
+                Autocast::Fp16 => Some(Dtype::F16),
+            },
+            lora,
+            optimizer: s.optimizer,
+            checkpointing: s.checkpointing,
+            attention,
+            batch: s.batch,
+            seq: s.seq,
+            grad_accum: s.grad_accum,
+            clip: s.clip,
+            harness: s.harness,
+            keep_outputs: s.keep_outputs,
+            device: Device { capability, multiprocessors: multiprocessors(capability) },
+            workspace_bytes: if capability.0 >= 9 { 32 << 20 } else { 4096 * 1024 * 2 + 16 * 1024 * 8 },
+        })
+    }
+}
+
+/// SDPA's choice of kernel without a mask (`aten/src/ATen/native/transformers/cuda/sdp_utils.cpp`): flash needs
+/// capability 8.0, 16-bit inputs and heads of at most 256; the efficient kernel takes no grouped heads.
+fn attention_kernel(
+    s: &Scenario,
+    arch: &Architecture,
+    capability: (u32, u32),
+    dtype: Dtype,
+) -> Result<AttentionKernel, EstimateError> {
+    if s.attention == Attention::Eager {
+        return Ok(AttentionKernel::Eager);
+    }
+    let a = &arch.attention;
+    let compute = match s.autocast {
+        Autocast::Bf16 => Dtype::Bf16,
+        Autocast::Fp16 => Dtype::F16,
+        Autocast::Off => dtype,
+    };
+    let flash = capability.0 >= 8 && a.head_dim <= 256 && compute != Dtype::F32;
+    let grouped = a.kv_heads != a.heads;
+    let efficient = !grouped && (compute != Dtype::Bf16 || capability.0 >= 8);
+    let windowed = a.sliding_window.is_some_and(|w| w < s.seq);
+    if windowed {
+        return not_modelled("sliding windows shorter than the sequence are not modelled yet");
+    }
+    match s.sdpa_backend {
+        SdpaBackend::Math => Ok(AttentionKernel::Math),
+        SdpaBackend::Auto | SdpaBackend::Flash if flash => Ok(AttentionKernel::Flash),
+        SdpaBackend::Flash => not_modelled("the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute and heads of at most 256"),
+        SdpaBackend::Efficient => not_modelled("SDPA's memory-efficient kernel is not modelled yet"),
+        SdpaBackend::Auto if efficient => not_modelled("SDPA's memory-efficient kernel is not modelled yet"),
+        SdpaBackend::Auto => Ok(AttentionKernel::Math),
+    }
+}

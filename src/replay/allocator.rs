@@ -1,0 +1,269 @@
+//! PyTorch's CUDA caching allocator, one stream (`c10/cuda/CUDACachingAllocator.cpp`, `c10/core/AllocatorConfig.h`).
+//!
+//! A request is rounded up to 512 B. Up to 1 MiB it is served from the small pool, whose segments are 2 MiB; above from
+//! the large pool, whose segments are 20 MiB for requests below 10 MiB and else the request rounded up to 2 MiB. Best
+//! fit: the smallest free block that is large enough, the lowest address among equals; else a new segment. What is left
+//! of a block is split off when it is at least 512 B (small pool) or more than 1 MiB (large pool); else it stays in the
+//! block and counts as allocated. A freed block merges with its free neighbours.
+
+use super::segment::rounded;
+use super::tape::{Event, Phase, Recording};
+use crate::bytes::MIB;
+use std::collections::BTreeSet;
+
+const SMALL_REQUEST: u64 = MIB;
+const SMALL_SEGMENT: u64 = 2 * MIB;
+const LARGE_SEGMENT: u64 = 20 * MIB;
+const MIN_LARGE_REQUEST: u64 = 10 * MIB;
+const ROUND_LARGE: u64 = 2 * MIB;
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    address: u64,
+    size: u64,
+    previous: u32,
+    next: u32,
+    small: bool,
+    used: bool,
+}
+
+/// The allocator's state.
+#[derive(Debug, Default)]
+pub struct Allocator {
+    blocks: Vec<Block>,
+    spare: Vec<u32>,
+    /// Free blocks by (size, address, index): small pool, large pool.
+    free: [BTreeSet<(u64, u64, u32)>; 2],
+    top: u64,
+    /// Device memory for segments; unlimited when `None`.
+    capacity: Option<u64>,
+    /// Bytes in segments.
+    pub reserved: u64,
+    /// Bytes in used blocks.
+    pub allocated: u64,
+    /// Highest `reserved` since it was last reset.
+    pub peak_reserved: u64,
+    /// Highest `allocated` since it was last reset.
+    pub peak_allocated: u64,
+}
+
+/// A request did not fit in the device memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+impl Allocator {
+    /// An allocator over a device with this much memory for it, unlimited with `None`.
+    pub fn new(capacity: Option<u64>) -> Self {
+        Allocator { capacity, ..Allocator::default() }
+    }
+
+    fn keep(&mut self, index: u32) {
+        let b = self.blocks[index as usize];
+        self.free[usize::from(!b.small)].insert((b.size, b.address, index));
+    }
+
+    fn unkeep(&mut self, index: u32) {
+        let b = self.blocks[index as usize];
+        self.free[usize::from(!b.small)].remove(&(b.size, b.address, index));
+    }
+
+    fn push(&mut self, block: Block) -> u32 {
+        match self.spare.pop() {
+            Some(index) => {
+                self.blocks[index as usize] = block;
+                index
+            }
+            None => {
+                self.blocks.push(block);
+                self.blocks.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Serves a request; returns the block.
+    ///
+    /// # Errors
+    /// When the device has no room, even after all cached segments are given back.
+    pub fn malloc(&mut self, bytes: u64) -> Result<u32, OutOfMemory> {
+        let size = rounded(bytes.max(1));
+        let small = size <= SMALL_REQUEST;
+        let pool = usize::from(!small);
+        let best = self.free[pool].range((size, 0, 0)..).next().copied();
+        let index = match best {
+            Some(key) => {
+                self.free[pool].remove(&key);
+                key.2
+            }
+            None => self.new_segment(size, small)?,
+        };
+        let rest = self.blocks[index as usize].size - size;
+        let split = if small { rest >= super::segment::MIN_BLOCK } else { rest > SMALL_REQUEST };
+        if split {
+            let block = self.blocks[index as usize];
+            let remainder = self.push(Block {
+                address: block.address + size,
+                size: rest,
+                previous: index,
+                next: block.next,
+                small,
+                used: false,
+            });
+            if block.next != NONE {
+                self.blocks[block.next as usize].previous = remainder;
+            }
+            self.blocks[index as usize].next = remainder;
+            self.blocks[index as usize].size = size;
+            self.keep(remainder);
+        }
+        self.blocks[index as usize].used = true;
+        self.allocated += self.blocks[index as usize].size;
+        self.peak_allocated = self.peak_allocated.max(self.allocated);
+        Ok(index)
+    }
+
+    fn new_segment(&mut self, size: u64, small: bool) -> Result<u32, OutOfMemory> {
+        let segment = if small {
+            SMALL_SEGMENT
+        } else if size < MIN_LARGE_REQUEST {
+            LARGE_SEGMENT
+        } else {
+            size.div_ceil(ROUND_LARGE).saturating_mul(ROUND_LARGE)
+        };
+        if let Some(capacity) = self.capacity
+            && self.reserved.saturating_add(segment) > capacity
+        {
+            self.empty_cache();
+            if self.reserved.saturating_add(segment) > capacity {
+                return Err(OutOfMemory);
+            }
+        }
+        let index = self.push(Block { address: self.top, size: segment, previous: NONE, next: NONE, small, used: false });
+        self.top = self.top.saturating_add(segment).saturating_add(2 * MIB);
+        self.reserved = self.reserved.saturating_add(segment);
+        self.peak_reserved = self.peak_reserved.max(self.reserved);
+        Ok(index)
+    }
+
+    /// Gives a block back to the cache.
+    pub fn dealloc(&mut self, index: u32) {
+        let mut block = self.blocks[index as usize];
+        self.allocated -= block.size;
+        block.used = false;
+        let mut kept = index;
+        let (previous, next) = (block.previous, block.next);
+        if previous != NONE && !self.blocks[previous as usize].used {
+            self.unkeep(previous);
+            let p = self.blocks[previous as usize];
+            block = Block { address: p.address, size: p.size + block.size, previous: p.previous, ..block };
+            self.spare.push(index);
+            kept = previous;
+        }
+        if next != NONE && !self.blocks[next as usize].used {
+            self.unkeep(next);
+            let n = self.blocks[next as usize];
+            block.size += n.size;
+            block.next = n.next;
+            self.spare.push(next);
+        }
+        if block.next != NONE {
+            self.blocks[block.next as usize].previous = kept;
+        }
+        self.blocks[kept as usize] = block;
+        self.keep(kept);
+    }
+
+    /// `torch.cuda.empty_cache()`: segments that are free as a whole go back to the driver.
+    pub fn empty_cache(&mut self) {
+        for pool in &mut self.free {
+            let blocks = &mut self.blocks;
+            let (spare, reserved) = (&mut self.spare, &mut self.reserved);
+            pool.retain(|&(size, _, index)| {
+                let b = &blocks[index as usize];
+                let whole = b.previous == NONE && b.next == NONE;
+                if whole {
+                    spare.push(index);
+                    *reserved -= size;
+                }
+                !whole
+            });
+        }
+    }
+}
+
+/// What serving a whole recording came to, over its training steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// `max_memory_allocated`.
+    pub peak_allocated: u64,
+    /// `max_memory_reserved`.
+    pub peak_reserved: u64,
+}
+
+/// Serves every event of a full recording (one without repetitions).
+///
+/// # Errors
+/// When `capacity` is too small for the run.
+pub fn serve(recording: &Recording, capacity: Option<u64>) -> Result<Served, OutOfMemory> {
+    let mut allocator = Allocator::new(capacity);
+    let mut blocks = vec![NONE; recording.allocs.len()];
+    let mut loading = true;
+    for event in &recording.events {
+        match *event {
+            Event::Alloc(i) => blocks[i as usize] = allocator.malloc(recording.allocs[i as usize].bytes)?,
+            Event::Free(i) => allocator.dealloc(blocks[i as usize]),
+            Event::EmptyCache => allocator.empty_cache(),
+            Event::Phase(phase, ..) if loading && phase != Phase::Load => {
+                loading = false;
+                allocator.peak_allocated = allocator.allocated;
+                allocator.peak_reserved = allocator.reserved;
+            }
+            Event::Phase(..) | Event::RepeatBegin(_) | Event::RepeatEnd => {}
+        }
+    }
+    Ok(Served { peak_allocated: allocator.peak_allocated, peak_reserved: allocator.peak_reserved })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_have_the_documented_sizes() {
+        for (request, segment) in
+            [(1, 2 * MIB), (MIB, 2 * MIB), (MIB + 1, 20 * MIB), (10 * MIB, 10 * MIB), (11 * MIB + 1, 12 * MIB)]
+        {
+            let mut a = Allocator::new(None);
+            assert!(a.malloc(request).is_ok());
+            assert_eq!(a.reserved, segment, "request of {request}");
+        }
+    }
+
+    #[test]
+    fn a_remainder_of_up_to_one_mib_stays_in_a_large_block_and_counts_as_allocated() {
+        let mut a = Allocator::new(None);
+        assert!(a.malloc(11 * MIB).is_ok());
+        assert_eq!((a.reserved, a.allocated), (12 * MIB, 12 * MIB));
+    }
+
+    #[test]
+    fn under_pressure_cached_segments_are_given_back_before_memory_runs_out() {
+        let mut a = Allocator::new(Some(30 * MIB));
+        let first = a.malloc(20 * MIB).unwrap();
+        a.dealloc(first);
+        assert!(a.malloc(24 * MIB).is_ok());
+        assert_eq!(a.reserved, 24 * MIB);
+        assert_eq!(a.malloc(8 * MIB), Err(OutOfMemory));
+    }
+
+    #[test]
+    fn freed_neighbours_merge() {
+        let mut a = Allocator::new(None);
+        let (x, y) = (a.malloc(4 * MIB).unwrap(), a.malloc(4 * MIB).unwrap());
+        a.dealloc(x);
+        a.dealloc(y);
+        assert!(a.malloc(19 * MIB).is_ok());
+        assert_eq!(a.reserved, 20 * MIB);
+    }
+}

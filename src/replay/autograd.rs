@@ -1,0 +1,469 @@
+//! The autograd graph and its engine: nodes remember what they saved, run newest first, and drop what they held.
+//!
+//! Rules mirrored from PyTorch (`torch/csrc/autograd/engine.cpp`, `input_buffer.cpp`, `saved_variable.cpp`,
+//! `functions/accumulate_grad.h`):
+//! * of the nodes that are ready, the one created last runs first, so walking the nodes backwards is the order;
+//! * a node's incoming gradient is dropped when it returns, what it saved right after;
+//! * gradients that meet are summed into the first one in place when nothing else refers to it and it is no view,
+//!   else into a new tensor;
+//! * a leaf takes over its gradient's memory when nobody else holds it;
+//! * outputs are reduced to the shape, then cast to the dtype of the input they belong to.
+
+use super::dtype::Dtype;
+use super::grad::Gradient;
+use super::layout::Layout;
+use super::tape::{Group, Inner, NONE, Place, Tape, Tensor};
+use crate::estimate::Category;
+
+/// Most inputs of an operation that take gradients.
+pub(super) const MAX_EDGES: usize = 3;
+/// Most tensors an operation saves.
+pub(super) const MAX_SAVED: usize = 8;
+/// Most outputs of an operation that bring gradients.
+pub(super) const MAX_OUTPUTS: usize = 4;
+
+/// Where a gradient goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Edge {
+    #[default]
+    None,
+    /// To an output of another node.
+    Node(u32, u8),
+    /// To a leaf.
+    Leaf(u32),
+}
+
+/// What a gradient must look like for the input it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input {
+    pub edge: Edge,
+    pub layout: Layout,
+    pub dtype: Dtype,
+}
+
+/// A tensor saved for backward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Saved {
+    #[default]
+    None,
+    Tensor(u32),
+    /// Left out by a checkpoint: the how-many-eth saved tensor of its frame.
+    Packed(u32, u32),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub op: Gradient,
+    pub name: &'static str,
+    pub inputs: [Option<Input>; MAX_EDGES],
+    pub saved: [Saved; MAX_SAVED],
+    /// Gradients that have arrived, by output.
+    pub buffers: [u32; MAX_OUTPUTS],
+    pub place: Place,
+    pub group: Group,
+}
+
+/// One checkpointed layer (non-reentrant): what its nodes would have saved.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub layer: u32,
+    /// The layer's input, kept until the last node of the layer has run.
+    pub input: u32,
+    /// The call's other tensors, kept as long.
+    pub others: Vec<u32>,
+    /// Tensors that the first forward packed.
+    pub packed: u32,
+    /// Packed references that have not been released.
+    pub outstanding: u32,
+    /// What running the layer again made, by number.
+    pub recomputed: Vec<u32>,
+    pub done: bool,
+    /// Autocast as it was in forward.
+    pub autocast: Option<Dtype>,
+}
+
+impl Inner {
+    /// Does this call need a node? Only then are inputs saved.
+    pub fn records_grad(&self, inputs: &[u32]) -> bool {
+        self.grad_enabled && !self.stopped && inputs.iter().any(|&i| self.needs_grad(i))
+    }
+
+    pub fn needs_grad(&self, id: u32) -> bool {
+        id != NONE && self.records[id as usize].requires_grad
+    }
+
+    /// Begins a node for an operation over `inputs`.
+    pub fn node(&mut self, op: Gradient, name: &'static str, inputs: &[u32]) -> u32 {
+        let mut edges = [None; MAX_EDGES];
+        for (slot, &id) in edges.iter_mut().zip(inputs) {
+            if !self.needs_grad(id) {
+                continue;
+            }
+            let record = &mut self.records[id as usize];
+            let edge = if record.node != NONE {
+                Edge::Node(record.node & NODE_MASK, (record.node >> NODE_BITS) as u8)
+            } else {
+                record.uses += 1;
+                Edge::Leaf(id)
+            };
+            *slot = Some(Input { edge, layout: record.layout, dtype: record.dtype });
+            if let Edge::Leaf(leaf) = edge {
+                self.retain(leaf);
+            }
+        }
+        let index = self.nodes.len() as u32;
+        self.nodes.push(Node {
+            op,
+            name,
+            inputs: edges,
+            saved: [Saved::None; MAX_SAVED],
+            buffers: [NONE; MAX_OUTPUTS],
+            place: self.place,
+            group: self.group,
+        });
+        index
+    }
+
+    /// Saves a tensor for backward in a slot of a node.
+    pub fn save(&mut self, node: u32, slot: usize, id: u32) {
+        if self.stopped || id == NONE {
+            return;
+        }
+        let saved = if self.packing != NONE {
+            let frame = &mut self.frames[self.packing as usize];
+            frame.packed += 1;
+            frame.outstanding += 1;
+            Saved::Packed(self.packing, frame.packed - 1)
+        } else if self.recomputing != NONE {
+            self.retain(id);
+            let frame = &mut self.frames[self.recomputing as usize];
+            frame.recomputed.push(id);
+            // `early_stop`: the recomputation ends as soon as everything that was packed is there again.
+            self.stopped = frame.recomputed.len() as u32 == frame.packed;
+            Saved::None
+        } else {
+            Saved::Tensor(self.retain(id))
+        };
+        self.nodes[node as usize].saved[slot] = saved;
+    }
+
+    /// Makes `id` the `output`-th result of `node`.
+    pub fn set_node(&mut self, id: u32, node: u32, output: u8) {
+        let record = &mut self.records[id as usize];
+        record.node = node | (u32::from(output) << NODE_BITS);
+        record.requires_grad = true;
+    }
+
+    /// `InputBuffer::accumulate`: the sum of two gradients that meet.
+    pub fn sum_gradients(&mut self, old: u32, new: u32) -> u32 {
+        if self.is_sole_owner(old) && self.records[old as usize].layout.is_dense() {
+            self.release(new);
+            return old;
+        }
+        let (a, b) = (&self.records[old as usize], &self.records[new as usize]);
+        let layout = Layout::elementwise(&[&a.layout, &b.layout]);
+        let dtype = a.dtype.promote(b.dtype);
+        let sum = self.alloc(layout, dtype, "add");
+        self.release(old);
+        self.release(new);
+        sum
+    }
+
+    /// `validate_outputs`: a gradient takes the shape, then the dtype of the input it belongs to.
+    pub fn fit_gradient(&mut self, id: u32, input: &Input) -> u32 {
+        let mut id = id;
+        if self.records[id as usize].layout.shape() != input.layout.shape() {
+            let dtype = self.records[id as usize].dtype;
+            let full = self.records[id as usize].layout;
+            let reduced = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "sum");
+            self.reduction_scratch(full.numel(), input.layout.numel(), full.last() == input.layout.last());
+            self.release(id);
+            id = reduced;
+        }
+        if self.records[id as usize].dtype != input.dtype {
+            let layout = self.records[id as usize].layout;
+            let layout = if layout.is_dense() { layout } else { Layout::elementwise(&[&layout]) };
+            let cast = self.alloc(layout, input.dtype, "to");
+            self.release(id);
+            id = cast;
+        }
+        id
+    }
+
+    /// Hands a finished gradient on.
+    pub fn deliver(&mut self, edge: Edge, grad: u32) {
+        match edge {
+            Edge::None => self.release(grad),
+            Edge::Node(node, output) => {
+                let old = self.nodes[node as usize].buffers[output as usize];
+                let sum = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+                self.nodes[node as usize].buffers[output as usize] = sum;
+            }
+            Edge::Leaf(leaf) => {
+                let old = self.records[leaf as usize].partial;
+                let sum = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+                self.records[leaf as usize].partial = sum;
+                self.records[leaf as usize].uses -= 1;
+                if self.records[leaf as usize].uses == 0 {
+                    self.accumulate_grad(leaf);
+                }
+                self.release(leaf);
+            }
+        }
+    }
+
+    /// `AccumulateGrad`: the leaf takes over the gradient, or adds it to the one it has.
+    fn accumulate_grad(&mut self, leaf: u32) {
+        let new = std::mem::replace(&mut self.records[leaf as usize].partial, NONE);
+        let old = self.records[leaf as usize].grad;
+        if old != NONE {
+            self.release(new);
+            return;
+        }
+        let (shape, record) = (self.records[leaf as usize].layout, &self.records[new as usize]);
+        let grad = if record.refs == 1 && record.layout == shape {
+            new
+        } else {
+            let dtype = record.dtype;
+            let clone = self.alloc(shape, dtype, "clone");
+            self.release(new);
+            clone
+        };
+        self.set_category(grad, Category::Gradients);
+        self.records[leaf as usize].grad = grad;
+    }
+
+    /// Drops what a node saved (`release_variables`).
+    pub fn release_saved(&mut self, node: u32) {
+        for slot in 0..MAX_SAVED {
+            match std::mem::take(&mut self.nodes[node as usize].saved[slot]) {
+                Saved::None => {}
+                Saved::Tensor(id) => self.release(id),
+                Saved::Packed(frame, number) => {
+                    let f = &mut self.frames[frame as usize];
+                    f.outstanding -= 1;
+                    let last = f.outstanding == 0;
+                    let made = f.recomputed.get_mut(number as usize).map(|id| std::mem::replace(id, NONE));
+                    let others = if last { std::mem::take(&mut f.others) } else { Vec::new() };
+                    let input = if last { std::mem::replace(&mut f.input, NONE) } else { NONE };
+                    if let Some(id) = made
+                        && id != NONE
+                    {
+                        self.release(id);
+                    }
+                    if input != NONE {
+                        self.release(input);
+                    }
+                    for other in others {
+                        self.release(other);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A saved tensor of a node, as backward reads it; a packed one must have been made again.
+    pub fn saved(&self, node: u32, slot: usize) -> u32 {
+        match self.nodes[node as usize].saved[slot] {
+            Saved::None => NONE,
+            Saved::Tensor(id) => id,
+            Saved::Packed(frame, number) => {
+                self.frames[frame as usize].recomputed.get(number as usize).copied().unwrap_or(NONE)
+            }
+        }
+    }
+
+    /// The frame that must be recomputed before this node can read what it saved.
+    pub fn frame_to_recompute(&self, node: u32) -> Option<u32> {
+        self.nodes[node as usize].saved.iter().find_map(|s| match *s {
+            Saved::Packed(frame, _) if !self.frames[frame as usize].done => Some(frame),
+            _ => None,
+        })
+    }
+}
+
+/// A node's index and output share one word in a tensor's record.
+pub(super) const NODE_BITS: u32 = 29;
+const NODE_MASK: u32 = (1 << NODE_BITS) - 1;
+
+/// Runs a checkpointed layer again: its number, its input, and the other tensors of the call.
+pub type Rerun<'a, 't> = &'a dyn Fn(u32, Tensor<'t>, Vec<Tensor<'t>>) -> Tensor<'t>;
+
+impl Tape {
+    /// `loss.backward()`. Consumes the graph; `rerun` runs a checkpointed layer again.
+    pub fn backward<'t>(&'t self, loss: &Tensor<'t>, rerun: Rerun<'_, 't>) {
+        let Some((node, output)) = self.node_of(loss.id) else { return };
+        let seed = {
+            let mut inner = self.inner.borrow_mut();
+            let (layout, dtype) = (inner.records[loss.id as usize].layout, inner.records[loss.id as usize].dtype);
+            let seed = inner.alloc(layout, dtype, "backward");
+            // The caller's list of gradients holds the seed until backward returns.
+            inner.retain(seed);
+            inner.nodes[node as usize].buffers[output] = seed;
+            seed
+        };
+        self.run_nodes(0, rerun);
+        let mut inner = self.inner.borrow_mut();
+        inner.enter_group(Group::default());
+        inner.release(seed);
+        for kept in std::mem::take(&mut inner.kept).into_iter().flatten() {
+            inner.release(kept);
+        }
+        inner.nodes.clear();
+        inner.frames.clear();
+    }
+
+    fn handles<'t>(&'t self, inner: &mut Inner, ids: &[u32]) -> Vec<Tensor<'t>> {
+        ids.iter().map(|&id| Tensor { tape: self, id: inner.retain(id) }).collect()
+    }
+
+    fn node_of(&self, id: u32) -> Option<(u32, usize)> {
+        let node = self.inner.borrow().records[id as usize].node;
+        (node != NONE).then_some((node & NODE_MASK, (node >> NODE_BITS) as usize))
+    }
+
+    /// Runs the nodes from the newest down to `first`.
+    fn run_nodes<'t>(&'t self, first: u32, rerun: Rerun<'_, 't>) {
+        let grad_enabled = std::mem::replace(&mut self.inner.borrow_mut().grad_enabled, false);
+        let mut node = self.inner.borrow().nodes.len() as u32;
+        while node > first {
+            node -= 1;
+            if self.inner.borrow().nodes[node as usize].buffers.iter().all(|&b| b == NONE) {
+                continue;
+            }
+            self.run_node(node, rerun);
+        }
+        self.inner.borrow_mut().grad_enabled = grad_enabled;
+    }
+
+    fn run_node<'t>(&'t self, node: u32, rerun: Rerun<'_, 't>) {
+        let (op, name, place, group) = {
+            let inner = self.inner.borrow();
+            let n = &inner.nodes[node as usize];
+            (n.op, n.name, n.place, n.group)
+        };
+        let (outer_place, outer_name) = {
+            let mut inner = self.inner.borrow_mut();
+            inner.enter_group(group);
+            (std::mem::replace(&mut inner.place, place), inner.running.replace(name))
+        };
+        let frame = self.inner.borrow().frame_to_recompute(node);
+        if let Some(frame) = frame {
+            self.recompute(frame, rerun);
+        }
+        if let Gradient::Checkpoint { layer, autocast } = op {
+            self.backward_through_checkpoint(node, layer, autocast, rerun);
+        } else {
+            self.inner.borrow_mut().run(node, op);
+        }
+        let mut inner = self.inner.borrow_mut();
+        inner.place = outer_place;
+        inner.running = outer_name;
+    }
+
+    /// Runs a layer forward that a non-reentrant checkpoint left out, up to the last tensor that was packed.
+    fn recompute<'t>(&'t self, frame: u32, rerun: Rerun<'_, 't>) {
+        let (layer, input, others, autocast, running) = {
+            let mut inner = self.inner.borrow_mut();
+            let f = &mut inner.frames[frame as usize];
+            f.done = true;
+            let (layer, input, others, autocast) = (f.layer, f.input, f.others.clone(), f.autocast);
+            // The function runs on a detached copy of the input that requires grad as the input did.
+            let detached = {
+                let (layout, requires) =
+                    (inner.records[input as usize].layout, inner.records[input as usize].requires_grad);
+                let d = inner.alias(input, layout, true);
+                inner.records[d as usize].requires_grad = requires;
+                d
+            };
+            inner.grad_enabled = true;
+            inner.recomputing = frame;
+            inner.in_recompute = true;
+            let others = self.handles(&mut inner, &others);
+            (layer, Tensor { tape: self, id: detached }, others, autocast, inner.running.take())
+        };
+        let nodes = self.inner.borrow().nodes.len();
+        self.set_autocast(autocast);
+        drop(rerun(layer, input, others));
+        let mut inner = self.inner.borrow_mut();
+        inner.stopped = false;
+        drop(inner);
+        self.set_autocast(None);
+        self.drop_nodes_from(nodes);
+        let mut inner = self.inner.borrow_mut();
+        inner.grad_enabled = false;
+        inner.recomputing = NONE;
+        inner.in_recompute = false;
+        inner.running = running;
+    }
+
+    /// Forgets nodes that never run backward, with what they hold.
+    fn drop_nodes_from(&self, first: usize) {
+        let mut inner = self.inner.borrow_mut();
+        for node in first..inner.nodes.len() {
+            inner.release_saved(node as u32);
+            for slot in 0..MAX_EDGES {
+                if let Some(Input { edge: Edge::Leaf(leaf), .. }) = inner.nodes[node].inputs[slot] {
+                    inner.records[leaf as usize].uses -= 1;
+                    inner.release(leaf);
+                }
+            }
+        }
+        inner.nodes.truncate(first);
+    }
+
+    /// Reentrant checkpointing: forward again with its graph, then a backward pass of its own
+    /// (`torch.utils.checkpoint.CheckpointFunction.backward`).
+    fn backward_through_checkpoint<'t>(&'t self, node: u32, layer: u32, autocast: Option<Dtype>, rerun: Rerun<'_, 't>) {
+        let (detached, others, running) = {
+            let mut inner = self.inner.borrow_mut();
+            let others = inner.kept.first().cloned().unwrap_or_default();
+            let others = self.handles(&mut inner, &others);
+            let saved = inner.saved(node, 0);
+            let layout = inner.records[saved as usize].layout;
+            let requires = inner.records[saved as usize].requires_grad;
+            let d = inner.alias(saved, layout, true);
+            inner.records[d as usize].requires_grad = requires;
+            inner.grad_enabled = true;
+            inner.in_recompute = true;
+            (Tensor { tape: self, id: d }, others, inner.running.take())
+        };
+        let first = self.inner.borrow().nodes.len();
+        self.set_autocast(autocast);
+        let output = rerun(layer, detached.clone(), others);
+        self.set_autocast(None);
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.in_recompute = false;
+            inner.grad_enabled = false;
+            inner.running = running;
+        }
+        if let Some((last, slot)) = self.node_of(output.id) {
+            let mut inner = self.inner.borrow_mut();
+            let grad = inner.nodes[node as usize].buffers[0];
+            inner.retain(grad);
+            inner.nodes[last as usize].buffers[slot] = grad;
+            drop(inner);
+            self.run_nodes(first as u32, rerun);
+        }
+        let mut inner = self.inner.borrow_mut();
+        inner.nodes.truncate(first);
+        let grad = std::mem::replace(&mut inner.records[detached.id as usize].grad, NONE);
+        let edge = inner.nodes[node as usize].inputs[0].map(|i| i.edge);
+        let incoming = std::mem::replace(&mut inner.nodes[node as usize].buffers[0], NONE);
+        drop(inner);
+        drop(output);
+        drop(detached);
+        let mut inner = self.inner.borrow_mut();
+        inner.release(incoming);
+        inner.release_saved(node);
+        match (edge, grad) {
+            (_, NONE) => {}
+            (Some(edge), grad) => {
+                inner.set_category(grad, Category::Temporaries);
+                inner.deliver(edge, grad);
+            }
+            (None, grad) => inner.release(grad),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Gradient checkpointing (`torch.utils.checkpoint`): a layer keeps its input and is run again in backward.
+
+use super::autograd::Frame;
+use super::grad::Gradient;
+use super::tape::{NONE, Tape, Tensor};
+
+impl Tape {
+    /// `checkpoint(layer, use_reentrant=False)`: the layer's graph is built, what its nodes would save is left out.
+    pub fn checkpoint<'t>(
+        &'t self,
+        layer: u32,
+        input: &Tensor<'t>,
+        others: &[&Tensor<'t>],
+        run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
+    ) -> Tensor<'t> {
+        let frame = {
+            let mut inner = self.inner.borrow_mut();
+            let frame = inner.frames.len() as u32;
+            inner.retain(input.id);
+            let others = others.iter().map(|o| inner.retain(o.id)).collect();
+            let autocast = inner.autocast;
+            inner.frames.push(Frame {
+                layer,
+                input: input.id,
+                others,
+                packed: 0,
+                outstanding: 0,
+                recomputed: Vec::new(),
+                done: false,
+                autocast,
+            });
+            inner.packing = frame;
+            frame
+        };
+        let out = run(input.clone());
+        let mut inner = self.inner.borrow_mut();
+        inner.packing = NONE;
+        let f = &mut inner.frames[frame as usize];
+        if f.outstanding == 0 {
+            let kept = std::mem::replace(&mut f.input, NONE);
+            let others = std::mem::take(&mut f.others);
+            inner.release(kept);
+            for other in others {
+                inner.release(other);
+            }
+        }
+        drop(inner);
+        out
+    }
+
+    /// `checkpoint(layer, use_reentrant=True)`: the layer runs without a graph, one node stands for it.
+    pub fn checkpoint_reentrant<'t>(
+        &'t self,
+        layer: u32,
+        input: &Tensor<'t>,
+        others: &[&Tensor<'t>],
+        run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
+    ) -> Tensor<'t> {
+        let autocast = self.autocast();
+        let node = {
+            let mut inner = self.inner.borrow_mut();
+            inner.records_grad(&[input.id]).then(|| {
+                let op = Gradient::Checkpoint { layer, autocast };
+                let node = inner.node(op, "CheckpointFunctionBackward", &[input.id]);
+                inner.save(node, 0, input.id);
+                let kept = others.iter().map(|o| inner.retain(o.id)).collect();
+                inner.kept.push(kept);
+                node
+            })
+        };
+        let out = self.no_grad(|| run(input.clone()));
+        if let Some(node) = node {
+            self.inner.borrow_mut().set_node(out.id, node, 0);
+        }
+        out
+    }
+}

@@ -1,0 +1,293 @@
+//! Backward formulas: what each operation's gradient allocates, in PyTorch's order
+//! (`tools/autograd/derivatives.yaml`, `torch/csrc/autograd/FunctionsManual.cpp`).
+
+use super::autograd::{MAX_EDGES, MAX_OUTPUTS};
+use super::dtype::Dtype;
+use super::layout::Layout;
+use super::tape::{Inner, NONE};
+
+/// The backward formula of a node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Gradient {
+    /// Every input gets the incoming gradient (`AddBackward0`, `CloneBackward0`).
+    Pass,
+    /// The incoming gradient in the input's shape, copied when its strides do not allow a view.
+    View,
+    /// The incoming gradient with two dimensions exchanged.
+    Transpose(usize, usize),
+    /// The incoming gradient summed over the expanded dimensions.
+    Expand,
+    /// Zeros of the input's size, the incoming gradient copied into its part.
+    Narrow,
+    /// Parts of the incoming gradient along the last dimension.
+    Cat,
+    /// The incoming gradient in the input's dtype.
+    Cast,
+    /// One new tensor like the incoming gradient: negation, activation functions, products with a number.
+    Pointwise,
+    /// `x ** 2`.
+    Square,
+    /// Mean over the last dimension.
+    Mean,
+    /// `1 / sqrt(x)`.
+    Rsqrt,
+    /// Product of two tensors.
+    Mul,
+    /// Linear layer: `View`, `T`, `Mm` or `Addmm`, `UnsafeView`.
+    Linear(LinearGrad),
+    /// Batched product `a @ b` of 4-D tensors, done as 3-D `bmm`.
+    Bmm,
+    /// Softmax over the last dimension; `input` is the dtype of its argument.
+    Softmax { input: Dtype },
+    /// `LogSoftmaxBackward0`.
+    LogSoftmax,
+    /// `NllLossBackward0`: zeros like the log-probabilities.
+    NllLoss,
+    /// Rows of a weight (`embedding_dense_backward`).
+    Embedding { tokens: u64 },
+    /// SDPA's flash kernel.
+    Flash(super::attention::Shape),
+    /// SDPA's memory-efficient kernel.
+    Efficient(super::attention::Shape),
+    /// bitsandbytes' 4-bit product: the weight is dequantized again.
+    Gemm4bit(super::quantized::Gemm4bit),
+    /// A reentrant checkpoint: the layer is run again and has a backward pass of its own.
+    Checkpoint { layer: u32, autocast: Option<Dtype> },
+}
+
+/// What decides a linear layer's backward.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LinearGrad {
+    /// Rows after flattening.
+    pub rows: u64,
+    pub inputs: u64,
+    pub outputs: u64,
+    pub bias: bool,
+    /// Was the input flattened (so that its gradient is a view)?
+    pub flattened: bool,
+}
+
+impl Inner {
+    /// Runs one node: computes its gradients, drops what it held, hands the gradients on.
+    pub fn run(&mut self, node: u32, op: Gradient) {
+        if let Gradient::Linear(linear) = op {
+            return self.run_linear(node, linear);
+        }
+        let buffers = std::mem::replace(&mut self.nodes[node as usize].buffers, [NONE; MAX_OUTPUTS]);
+        let g = buffers[0];
+        let mut out = [NONE; MAX_EDGES];
+        self.gradients(node, op, g, &mut out);
+        let inputs = self.nodes[node as usize].inputs;
+        for (slot, input) in out.iter_mut().zip(&inputs) {
+            if let (true, Some(input)) = (*slot != NONE, input) {
+                *slot = self.fit_gradient(*slot, input);
+            }
+        }
+        for b in buffers {
+            if b != NONE {
+                self.release(b);
+            }
+        }
+        self.release_saved(node);
+        for (slot, input) in out.iter().zip(&inputs) {
+            match input {
+                _ if *slot == NONE => {}
+                Some(input) => self.deliver(input.edge, *slot),
+                None => self.release(*slot),
+            }
+        }
+    }
+
+    fn gradients(&mut self, node: u32, op: Gradient, g: u32, out: &mut [u32; MAX_EDGES]) {
+        let inputs = self.nodes[node as usize].inputs;
+        let layout = if g == NONE { Layout::contiguous(&[]) } else { self.records[g as usize].layout };
+        let dtype = if g == NONE { Dtype::F32 } else { self.records[g as usize].dtype };
+        match op {
+            Gradient::Pass => {
+                for (slot, input) in out.iter_mut().zip(&inputs) {
+                    if input.is_some() {
+                        *slot = self.retain(g);
+                    }
+                }
+            }
+            Gradient::View => {
+                if let Some(input) = inputs[0] {
+                    out[0] = self.reshape_gradient(g, input.layout.shape());
+                }
+            }
+            Gradient::Transpose(a, b) => out[0] = self.alias(g, layout.transposed(a, b), true),
+            Gradient::Expand => {
+                if let Some(input) = inputs[0] {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "sum");
+                }
+            }
+            Gradient::Narrow => {
+                if let Some(input) = inputs[0] {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "slice_backward");
+                }
+            }
+            Gradient::Cat => {
+                for (slot, input) in out.iter_mut().zip(&inputs) {
+                    if let Some(input) = input {
+                        *slot = self.alias(g, layout.narrowed_last(input.layout.last()), true);
+                    }
+                }
+            }
+            Gradient::Cast => {
+                if let Some(input) = inputs[0] {
+                    out[0] = if input.dtype == dtype {
+                        self.retain(g)
+                    } else {
+                        self.alloc(Layout::elementwise(&[&layout]), input.dtype, "to")
+                    };
+                }
+            }
+            Gradient::Pointwise => out[0] = self.alloc(Layout::elementwise(&[&layout]), dtype, "pointwise"),
+            Gradient::Square => {
+                // grad * (2 * self.pow(1))
+                let x = self.saved(node, 0);
+                let x_layout = self.records[x as usize].layout;
+                let power = self.alloc(x_layout, dtype, "pow");
+                let doubled = self.alloc(x_layout, dtype, "mul");
+                out[0] = self.alloc(x_layout, dtype, "mul");
+                self.release(doubled);
+                self.release(power);
+            }
+            Gradient::Mean => {
+                if let Some(input) = inputs[0] {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "div");
+                }
+            }
+            Gradient::Rsqrt => {
+                // -0.5 * grad * result.pow(3)
+                let scaled = self.alloc(layout, dtype, "mul");
+                let cubed = self.alloc(layout, dtype, "pow");
+                out[0] = self.alloc(layout, dtype, "mul");
+                self.release(cubed);
+                self.release(scaled);
+            }
+            Gradient::Mul => {
+                // slot 0 saved `self`, slot 1 `other`; the gradient of `other` is made first
+                for (input, factor) in [(1usize, 0usize), (0, 1)] {
+                    let saved = self.saved(node, factor);
+                    if inputs[input].is_some() && saved != NONE {
+                        let f = &self.records[saved as usize];
+                        let product = Layout::elementwise(&[&layout, &f.layout]);
+                        let product_dtype = dtype.promote(f.dtype);
+                        out[input] = self.alloc(product, product_dtype, "mul");
+                    }
+                }
+            }
+            Gradient::Linear(_) | Gradient::Checkpoint { .. } => {}
+            Gradient::Bmm => self.bmm_gradients(node, g, out),
+            Gradient::Softmax { input } => {
+                // The kernel wants grad * output, made beside the result.
+                let product_bytes = layout.numel().saturating_mul(dtype.size());
+                out[0] = self.alloc(Layout::contiguous(layout.shape()), input, "softmax_backward");
+                let product = self.scratch(product_bytes, "softmax_backward");
+                self.free_scratch(product);
+            }
+            Gradient::LogSoftmax => out[0] = self.alloc(layout, dtype, "log_softmax_backward"),
+            Gradient::NllLoss => {
+                if let Some(input) = inputs[0] {
+                    out[0] = self.alloc(input.layout, input.dtype, "nll_loss_backward");
+                }
+            }
+            Gradient::Embedding { tokens } => {
+                if let Some(input) = inputs[0] {
+                    out[0] = self.embedding_gradient(g, tokens, input.layout);
+                }
+            }
+            Gradient::Flash(shape) => self.flash_gradients(shape, out),
+            Gradient::Efficient(shape) => self.efficient_gradients(node, shape, out),
+            Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
+        }
+    }
+
+    /// `grad.reshape(shape)` as a view where strides allow, else a copy that is viewed.
+    pub(super) fn reshape_gradient(&mut self, g: u32, shape: &[u64]) -> u32 {
+        let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
+        match layout.viewed(shape) {
+            Some(view) => self.alias(g, view, true),
+            None => {
+                let copy = self.alloc(Layout::contiguous(shape), dtype, "clone");
+                self.records[copy as usize].view = true;
+                copy
+            }
+        }
+    }
+
+    fn run_linear(&mut self, node: u32, l: LinearGrad) {
+        let inputs = self.nodes[node as usize].inputs;
+        let mut g = std::mem::replace(&mut self.nodes[node as usize].buffers[0], NONE);
+        // UnsafeViewBackward0 / ViewBackward0 of the output.
+        if l.flattened {
+            let flat = self.reshape_gradient(g, &[l.rows, l.outputs]);
+            self.release(g);
+            g = flat;
+        }
+        let dtype = self.records[g as usize].dtype;
+        let (mut gx, mut gw, mut gb) = (NONE, NONE, NONE);
+        let weight = |inner: &mut Self| match inputs[1] {
+            Some(w) => inner.alloc(w.layout, dtype, "mm"),
+            None => NONE,
+        };
+        let input = |inner: &mut Self| match inputs[0] {
+            Some(_) => inner.alloc(Layout::contiguous(&[l.rows, l.inputs]), dtype, "mm"),
+            None => NONE,
+        };
+        if l.bias {
+            // AddmmBackward0: mat1, mat2, then self
+            gx = input(self);
+            if gx != NONE {
+                self.touch_workspace();
+            }
+            gw = weight(self);
+            self.touch_workspace();
+            if let Some(b) = &inputs[2] {
+                let same = self.retain(g);
+                gb = self.fit_gradient(same, b);
+            }
+        } else {
+            // MmBackward0: mat2, then self
+            gw = weight(self);
+            if gw != NONE {
+                self.touch_workspace();
+            }
+            if inputs[0].is_some() {
+                gx = input(self);
+                self.touch_workspace();
+            }
+        }
+        self.release(g);
+        self.release_saved(node);
+        if let (true, Some(x)) = (gx != NONE, inputs[0]) {
+            if l.flattened {
+                let shaped = self.alias(gx, Layout::contiguous(x.layout.shape()), true);
+                self.release(gx);
+                gx = shaped;
+            }
+            self.deliver(x.edge, gx);
+        }
+        if let (true, Some(w)) = (gw != NONE, inputs[1]) {
+            // TBackward0: the weight's gradient is a view of the product.
+            self.records[gw as usize].view = true;
+            self.deliver(w.edge, gw);
+        }
+        if let (true, Some(b)) = (gb != NONE, inputs[2]) {
+            self.deliver(b.edge, gb);
+        }
+    }
+
+    /// `embedding_dense_backward` on CUDA (`aten/src/ATen/native/cuda/Embedding.cu`).
+    fn embedding_gradient(&mut self, g: u32, tokens: u64, weight: Layout) -> u32 {
+        let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
+        // grad_.contiguous()
+        let copy = if layout.is_contiguous() { NONE } else { self.alloc(Layout::contiguous(layout.shape()), dtype, "clone") };
+        let out = super::embedding::backward(self, tokens, weight, dtype);
+        if copy != NONE {
+            self.release(copy);
+        }
+        out
+    }
+}

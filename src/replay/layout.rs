@@ -1,0 +1,217 @@
+//! Shapes and strides: which results are contiguous decides which reshapes copy.
+
+/// Most dimensions a tensor of the replay has.
+pub const MAX_DIMS: usize = 4;
+
+/// Sizes and strides (in elements) of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    dims: u8,
+    shape: [u64; MAX_DIMS],
+    strides: [u64; MAX_DIMS],
+}
+
+impl Layout {
+    /// A dense tensor in row-major order.
+    pub fn contiguous(shape: &[u64]) -> Self {
+        let mut layout = Layout { dims: shape.len() as u8, shape: [1; MAX_DIMS], strides: [0; MAX_DIMS] };
+        layout.shape[..shape.len()].copy_from_slice(shape);
+        let mut stride = 1u64;
+        for i in (0..shape.len()).rev() {
+            layout.strides[i] = stride;
+            stride = stride.saturating_mul(shape[i].max(1));
+        }
+        layout
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> &[u64] {
+        &self.shape[..self.dims as usize]
+    }
+
+    /// Strides in elements.
+    pub fn strides(&self) -> &[u64] {
+        &self.strides[..self.dims as usize]
+    }
+
+    /// The size of the last dimension (1 for a scalar).
+    pub fn last(&self) -> u64 {
+        self.shape().last().copied().unwrap_or(1)
+    }
+
+    /// Number of elements.
+    pub fn numel(&self) -> u64 {
+        self.shape().iter().fold(1, |n, &s| n.saturating_mul(s))
+    }
+
+    /// Is it dense and in row-major order? Dimensions of size 1 do not matter.
+    pub fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        for (&size, &stride) in self.shape().iter().zip(self.strides()).rev() {
+            if size != 1 {
+                if stride != expected {
+                    return false;
+                }
+                expected *= size;
+            }
+        }
+        true
+    }
+
+    /// Dense in some order of its dimensions, without overlap.
+    pub fn is_dense(&self) -> bool {
+        let mut pairs = [(0u64, 1u64); MAX_DIMS];
+        let mut n = 0;
+        for (&size, &stride) in self.shape().iter().zip(self.strides()) {
+            if size != 1 {
+                pairs[n] = (stride, size);
+                n += 1;
+            }
+        }
+        pairs[..n].sort_unstable();
+        let mut expected = 1;
+        for &(stride, size) in &pairs[..n] {
+            if stride != expected {
+                return false;
+            }
+            expected *= size;
+        }
+        true
+    }
+
+    /// The same elements with two dimensions exchanged.
+    pub fn transposed(mut self, a: usize, b: usize) -> Self {
+        self.shape.swap(a, b);
+        self.strides.swap(a, b);
+        self
+    }
+
+    /// A part of the last dimension.
+    pub fn narrowed_last(mut self, size: u64) -> Self {
+        if self.dims > 0 {
+            self.shape[self.dims as usize - 1] = size;
+        }
+        self
+    }
+
+    /// The strides of a view of another shape, or nothing when it needs a copy (`at::detail::computeStride`).
+    pub fn viewed(&self, shape: &[u64]) -> Option<Self> {
+        if self.is_contiguous() {
+            return Some(Layout::contiguous(shape));
+        }
+        let mut view = Layout::contiguous(shape);
+        let mut at = shape.len();
+        // Walk from the last dimension, chunk by chunk of dimensions that are contiguous with each other.
+        let (old, strides) = (self.shape(), self.strides());
+        let mut base = *strides.last()?;
+        let mut chunk = 1;
+        let mut filled = 1;
+        for i in (0..old.len()).rev() {
+            chunk *= old[i];
+            let ends = i == 0 || (old[i - 1] != 1 && strides[i - 1] != chunk * base);
+            if ends {
+                while at > 0 && (filled < chunk || shape[at - 1] == 1) {
+                    at -= 1;
+                    view.strides[at] = filled * base;
+                    filled *= shape[at];
+                }
+                if filled != chunk {
+                    return None;
+                }
+                if i > 0 {
+                    base = strides[i - 1];
+                    chunk = 1;
+                    filled = 1;
+                }
+            }
+        }
+        (at == 0).then_some(view)
+    }
+
+    /// The layout of an elementwise result over these operands (`TensorIterator`): dense, its dimensions in the order
+    /// of the operands' strides, the first operand deciding.
+    pub fn elementwise(operands: &[&Layout]) -> Self {
+        let mut shape = [1u64; MAX_DIMS];
+        let dims = operands.iter().map(|o| o.dims as usize).max().unwrap_or(0);
+        for o in operands {
+            let offset = dims - o.dims as usize;
+            for (i, &s) in o.shape().iter().enumerate() {
+                shape[offset + i] = shape[offset + i].max(s);
+            }
+        }
+        let shape = &shape[..dims];
+        if operands.iter().all(|o| o.is_contiguous()) {
+            return Layout::contiguous(shape);
+        }
+        let stride = |o: &Layout, dim: usize| -> u64 {
+            let offset = dims - o.dims as usize;
+            if dim < offset || (o.shape[dim - offset] == 1 && shape[dim] != 1) { 0 } else { o.strides[dim - offset] }
+        };
+        let mut order: [usize; MAX_DIMS] = [0; MAX_DIMS];
+        for (i, slot) in order[..dims].iter_mut().enumerate() {
+            *slot = dims - 1 - i;
+        }
+        for i in 1..dims {
+            let mut moving = i;
+            for other in (0..i).rev() {
+                let (a, b) = (order[other], order[moving]);
+                let mut verdict = 0;
+                for o in operands {
+                    let (sa, sb) = (stride(o, a), stride(o, b));
+                    if sa == 0 || sb == 0 {
+                        continue;
+                    }
+                    if sa != sb {
+                        verdict = if sa < sb { -1 } else { 1 };
+                        break;
+                    }
+                    if shape[a] > shape[b] {
+                        verdict = 1;
+                        break;
+                    }
+                }
+                if verdict > 0 {
+                    order.swap(other, moving);
+                    moving = other;
+                } else if verdict < 0 {
+                    break;
+                }
+            }
+        }
+        let mut layout = Layout::contiguous(shape);
+        let mut next = 1;
+        for &dim in &order[..dims] {
+            layout.strides[dim] = next;
+            next *= shape[dim];
+        }
+        layout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transposed_head_layout_views_back_without_a_copy_but_not_after_a_row_major_rewrite() {
+        let heads_first = Layout::contiguous(&[2, 320, 8, 64]).transposed(1, 2);
+        assert_eq!(heads_first.shape(), &[2, 8, 320, 64]);
+        assert!(!heads_first.is_contiguous() && heads_first.is_dense());
+        let back = heads_first.transposed(1, 2);
+        assert_eq!(back.viewed(&[2, 320, 512]), Some(Layout::contiguous(&[2, 320, 512])));
+        let rewritten = Layout::contiguous(&[2, 8, 320, 64]).transposed(1, 2);
+        assert_eq!(rewritten.viewed(&[2, 320, 512]), None);
+    }
+
+    #[test]
+    fn the_first_operand_decides_the_order_of_an_elementwise_result() {
+        let heads_first = Layout::contiguous(&[2, 320, 8, 64]).transposed(1, 2);
+        let row_major = Layout::contiguous(&[2, 8, 320, 64]);
+        assert_eq!(Layout::elementwise(&[&heads_first, &row_major]), heads_first);
+        assert_eq!(Layout::elementwise(&[&row_major, &heads_first]), row_major);
+        let cos = Layout::contiguous(&[1, 1, 320, 64]);
+        assert_eq!(Layout::elementwise(&[&heads_first, &cos]), heads_first);
+        let half = heads_first.narrowed_last(32);
+        assert!(Layout::elementwise(&[&half]).is_dense());
+    }
+}

@@ -1,0 +1,393 @@
+//! Tensor operations, named and behaving as in PyTorch: what they allocate, what they save, which views they make.
+
+use super::autograd::NODE_BITS;
+use super::dtype::Dtype;
+use super::grad::{Gradient, LinearGrad};
+use super::layout::Layout;
+use super::tape::{Inner, NONE, Tensor};
+
+impl<'t> Tensor<'t> {
+    fn unary(&self, op: &'static str, name: &'static str, gradient: Gradient, save: Save, dtype: Dtype, layout: Layout) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner.records_grad(&[self.id]).then(|| inner.node(gradient, name, &[self.id]));
+        if let (Some(node), Save::Input) = (node, save) {
+            inner.save(node, 0, self.id);
+        }
+        let out = inner.alloc(layout, dtype, op);
+        if let Some(node) = node {
+            debug_assert!(node < 1 << NODE_BITS);
+            inner.set_node(out, node, 0);
+            if let Save::Output = save {
+                inner.save(node, 0, out);
+            }
+        }
+        Tensor { tape: self.tape, id: out }
+    }
+
+    fn like(&self) -> (Dtype, Layout) {
+        let layout = self.layout();
+        (self.dtype(), Layout::elementwise(&[&layout]))
+    }
+
+    /// `self.to(dtype)`: the same tensor when nothing changes.
+    pub fn to(&self, dtype: Dtype) -> Tensor<'t> {
+        if self.dtype() == dtype {
+            return self.clone();
+        }
+        let layout = self.like().1;
+        self.unary("to", "ToCopyBackward0", Gradient::Cast, Save::Nothing, dtype, layout)
+    }
+
+    /// `self.pow(2)`.
+    pub fn square(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary("pow", "PowBackward0", Gradient::Square, Save::Input, dtype, layout)
+    }
+
+    /// `self.mean(-1, keepdim=True)`.
+    pub fn mean_last(&self) -> Tensor<'t> {
+        let mut shape = self.layout().shape().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = 1;
+        }
+        self.unary("mean", "MeanBackward1", Gradient::Mean, Save::Nothing, self.dtype(), Layout::contiguous(&shape))
+    }
+
+    /// `self + number`.
+    pub fn add_number(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary("add", "AddBackward0", Gradient::Pass, Save::Nothing, dtype, layout)
+    }
+
+    /// `self * number` or `self / number`. Numbers are never packed by a checkpoint.
+    pub fn scale(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary("mul", "MulBackward0", Gradient::Pointwise, Save::Nothing, dtype, layout)
+    }
+
+    /// `torch.rsqrt(self)`.
+    pub fn rsqrt(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary("rsqrt", "RsqrtBackward0", Gradient::Rsqrt, Save::Output, dtype, layout)
+    }
+
+    /// `-self`.
+    pub fn neg(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary("neg", "NegBackward0", Gradient::Pointwise, Save::Nothing, dtype, layout)
+    }
+
+    /// `silu(self)`, `gelu(self)`, `relu(self)`: they save their input.
+    pub fn activation(&self, op: &'static str) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        let name = if op == "silu" { "SiluBackward0" } else { "GeluBackward0" };
+        self.unary(op, name, Gradient::Pointwise, Save::Input, dtype, layout)
+    }
+
+    /// `torch.tanh(self)`, `torch.sigmoid(self)`: they save their output.
+    pub fn squash(&self, op: &'static str) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary(op, "TanhBackward0", Gradient::Pointwise, Save::Output, dtype, layout)
+    }
+
+    /// `self.clone()`.
+    pub fn copy(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary("clone", "CloneBackward0", Gradient::Pass, Save::Nothing, dtype, layout)
+    }
+
+    /// `self.contiguous()`.
+    pub fn contiguous(&self) -> Tensor<'t> {
+        let layout = self.layout();
+        if layout.is_contiguous() {
+            return self.clone();
+        }
+        let dense = Layout::contiguous(layout.shape());
+        self.unary("contiguous", "CloneBackward0", Gradient::Pass, Save::Nothing, self.dtype(), dense)
+    }
+
+    fn viewed(&self, name: &'static str, gradient: Gradient, layout: Layout) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner.records_grad(&[self.id]).then(|| inner.node(gradient, name, &[self.id]));
+        let out = inner.alias(self.id, layout, true);
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor { tape: self.tape, id: out }
+    }
+
+    /// `self.reshape(shape)`: a view where the strides allow one, else a copy.
+    pub fn reshape(&self, shape: &[u64]) -> Tensor<'t> {
+        match self.layout().viewed(shape) {
+            Some(view) => self.viewed("ViewBackward0", Gradient::View, view),
+            None => {
+                let copy = self.unary(
+                    "reshape",
+                    "CloneBackward0",
+                    Gradient::Pass,
+                    Save::Nothing,
+                    self.dtype(),
+                    Layout::contiguous(self.layout().shape()),
+                );
+                copy.viewed("UnsafeViewBackward0", Gradient::View, Layout::contiguous(shape))
+            }
+        }
+    }
+
+    /// `self.transpose(a, b)`.
+    pub fn transpose(&self, a: usize, b: usize) -> Tensor<'t> {
+        let layout = self.layout().transposed(a, b);
+        self.viewed("TransposeBackward0", Gradient::Transpose(a, b), layout)
+    }
+
+    /// A slice of the last dimension, `size` wide.
+    pub fn narrow_last(&self, size: u64) -> Tensor<'t> {
+        let layout = self.layout().narrowed_last(size);
+        self.viewed("SliceBackward0", Gradient::Narrow, layout)
+    }
+
+    /// `torch.cat((self, other), dim=-1)`.
+    pub fn cat_last(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        let mut shape = self.layout().shape().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last += other.layout().last();
+        }
+        self.binary(other, "cat", "CatBackward0", Gradient::Cat, false, Some(Layout::contiguous(&shape)))
+    }
+
+    /// `self + other`.
+    pub fn add(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        self.binary(other, "add", "AddBackward0", Gradient::Pass, false, None)
+    }
+
+    /// `self * other`.
+    pub fn mul(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        self.binary(other, "mul", "MulBackward0", Gradient::Mul, true, None)
+    }
+
+    fn binary(
+        &self,
+        other: &Tensor<'t>,
+        op: &'static str,
+        name: &'static str,
+        gradient: Gradient,
+        product: bool,
+        layout: Option<Layout>,
+    ) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let ids = [self.id, other.id];
+        let node = inner.records_grad(&ids).then(|| {
+            let node = inner.node(gradient, name, &ids);
+            if product {
+                // Each factor is kept for the other's gradient; `other` is set first.
+                if inner.needs_grad(self.id) {
+                    inner.save(node, 1, other.id);
+                }
+                if inner.needs_grad(other.id) {
+                    inner.save(node, 0, self.id);
+                }
+            }
+            node
+        });
+        let (a, b) = (&inner.records[self.id as usize], &inner.records[other.id as usize]);
+        let layout = layout.unwrap_or_else(|| Layout::elementwise(&[&a.layout, &b.layout]));
+        let dtype = promote(a.dtype, &a.layout, b.dtype, &b.layout);
+        let out = inner.alloc(layout, dtype, op);
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor { tape: self.tape, id: out }
+    }
+
+    /// Keys and values of grouped heads, repeated for every query head (`repeat_kv`): expand, then reshape by copy.
+    pub fn repeat_heads(&self, times: u64) -> Tensor<'t> {
+        if times == 1 {
+            return self.clone();
+        }
+        let layout = self.layout();
+        let s = layout.shape();
+        let shape = [s[0], s[1] * times, s[2], s[3]];
+        self.unary("reshape", "ExpandBackward0", Gradient::Expand, Save::Nothing, self.dtype(), Layout::contiguous(&shape))
+    }
+
+    /// `torch.nn.functional.softmax(self, dim=-1, dtype=dtype)`.
+    pub fn softmax(&self, dtype: Dtype) -> Tensor<'t> {
+        let input = self.to(dtype);
+        let layout = Layout::contiguous(input.layout().shape());
+        input.unary("softmax", "SoftmaxBackward0", Gradient::Softmax { input: dtype }, Save::Output, dtype, layout)
+    }
+
+    /// `torch.nn.functional.dropout(self, p, training=True)` for p above zero: a mask of one byte an element is kept.
+    pub fn dropout(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Pointwise, "NativeDropoutBackward0", &[self.id]));
+        let mask = inner.alloc(layout, Dtype::Bool, "dropout");
+        let out = inner.alloc(layout, dtype, "dropout");
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+            inner.save(node, 0, mask);
+        }
+        inner.release(mask);
+        Tensor { tape: self.tape, id: out }
+    }
+
+    /// `torch._safe_softmax(self, dim=-1)`: rows that are masked as a whole are looked for.
+    pub fn safe_softmax(&self) -> Tensor<'t> {
+        let (dtype, layout) = (self.dtype(), Layout::contiguous(self.layout().shape()));
+        let out = self.unary("_safe_softmax", "SafeSoftmaxBackward0", Gradient::Softmax { input: dtype }, Save::Output, dtype, layout);
+        let mut inner = self.tape.inner.borrow_mut();
+        let masked = inner.scratch(layout.numel(), "_safe_softmax");
+        let rows = inner.scratch(layout.numel() / layout.last().max(1), "_safe_softmax");
+        let zero = inner.scratch(dtype.size(), "_safe_softmax");
+        for s in [zero, rows, masked] {
+            inner.free_scratch(s);
+        }
+        drop(inner);
+        out
+    }
+
+    /// Batched product of 4-D tensors: batch x heads x rows x inner by batch x heads x inner x columns.
+    /// An operand whose strides do not flatten to three dimensions is copied first.
+    pub fn matmul_heads(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        let flat = |t: &Tensor<'t>| {
+            let layout = t.layout();
+            let s = layout.shape();
+            t.reshape(&[s[0] * s[1], s[2], s[3]])
+        };
+        let (a, b) = (flat(self), flat(other));
+        let (left, right) = (self.layout(), other.layout());
+        let shape = [left.shape()[0], left.shape()[1], left.shape()[2], right.shape()[3]];
+        let mut inner = self.tape.inner.borrow_mut();
+        let ids = [a.id, b.id];
+        let node = inner.records_grad(&ids).then(|| {
+            let node = inner.node(Gradient::Bmm, "BmmBackward0", &ids);
+            if inner.needs_grad(a.id) {
+                inner.save(node, 1, b.id);
+            }
+            if inner.needs_grad(b.id) {
+                inner.save(node, 0, a.id);
+            }
+            node
+        });
+        let dtype = inner.records[a.id as usize].dtype;
+        let out = inner.alloc(Layout::contiguous(&[shape[0] * shape[1], shape[2], shape[3]]), dtype, "matmul");
+        inner.touch_workspace();
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        drop(inner);
+        let out = Tensor { tape: self.tape, id: out };
+        out.viewed("UnsafeViewBackward0", Gradient::View, Layout::contiguous(&shape))
+    }
+
+    /// The cast that autocast makes of an operand: leaves that need gradients are cast once and kept until it ends.
+    pub(super) fn autocast_operand(&self, dtype: Dtype) -> Tensor<'t> {
+        if self.dtype() == dtype || !matches!(self.dtype(), Dtype::F32 | Dtype::Bf16 | Dtype::F16) {
+            return self.clone();
+        }
+        let cached = {
+            let mut inner = self.tape.inner.borrow_mut();
+            let r = &inner.records[self.id as usize];
+            let cacheable = r.requires_grad && r.node == NONE && !r.view && r.dtype == Dtype::F32;
+            if cacheable && r.cast != NONE {
+                let id = r.cast;
+                inner.retain(id);
+                return Tensor { tape: self.tape, id };
+            }
+            cacheable && !inner.stopped
+        };
+        let cast = self.to(dtype);
+        if cached {
+            let mut inner = self.tape.inner.borrow_mut();
+            inner.retain(cast.id);
+            inner.records[self.id as usize].cast = cast.id;
+            inner.casts.push(self.id);
+        }
+        cast
+    }
+
+    /// `torch.nn.functional.linear(self, weight, bias)`.
+    pub fn linear(&self, weight: &Tensor<'t>, bias: Option<&Tensor<'t>>) -> Tensor<'t> {
+        match self.tape.autocast() {
+            None => self.linear_plain(weight, bias),
+            Some(dtype) => {
+                // The arguments of the call are cast from the last to the first.
+                let bias = bias.map(|b| b.autocast_operand(dtype));
+                let weight = weight.autocast_operand(dtype);
+                let input = self.autocast_operand(dtype);
+                input.linear_plain(&weight, bias.as_ref())
+            }
+        }
+    }
+
+    fn linear_plain(&self, weight: &Tensor<'t>, bias: Option<&Tensor<'t>>) -> Tensor<'t> {
+        let input = self.contiguous();
+        let mut inner = self.tape.inner.borrow_mut();
+        let layout = inner.records[input.id as usize].layout;
+        let w = inner.records[weight.id as usize].layout;
+        let (outputs, inputs) = (w.shape()[0], w.last());
+        let rows = layout.numel() / inputs.max(1);
+        let ids = [input.id, weight.id, bias.map_or(NONE, |b| b.id)];
+        let node = inner.records_grad(&ids).then(|| {
+            let op = LinearGrad { rows, inputs, outputs, bias: bias.is_some(), flattened: layout.shape().len() > 2 };
+            let name = if bias.is_some() { "AddmmBackward0" } else { "MmBackward0" };
+            let node = inner.node(Gradient::Linear(op), name, &ids);
+            if inner.needs_grad(input.id) {
+                inner.save(node, 0, weight.id);
+            }
+            if inner.needs_grad(weight.id) {
+                inner.save(node, 1, input.id);
+            }
+            node
+        });
+        let mut shape = layout.shape().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = outputs;
+        }
+        let dtype = inner.records[input.id as usize].dtype;
+        let out = inner.alloc(Layout::contiguous(&shape), dtype, "linear");
+        if bias.is_some() {
+            inner.touch_lt_workspace();
+        } else {
+            inner.touch_workspace();
+        }
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        drop(inner);
+        Tensor { tape: self.tape, id: out }
+    }
+}
+
+/// What a unary operation keeps for backward.
+#[derive(Clone, Copy)]
+enum Save {
+    Nothing,
+    Input,
+    Output,
+}
+
+/// The dtype of a binary result: tensors without dimensions do not raise the type of those with some.
+fn promote(a: Dtype, a_layout: &Layout, b: Dtype, b_layout: &Layout) -> Dtype {
+    match (a_layout.shape().is_empty(), b_layout.shape().is_empty()) {
+        (true, false) => b,
+        (false, true) => a,
+        _ => a.promote(b),
+    }
+}
+
+impl Inner {
+    /// Gradients of a batched product: `mat2` first, then `self` (`BmmBackward0`).
+    pub(super) fn bmm_gradients(&mut self, node: u32, g: u32, out: &mut [u32; super::autograd::MAX_EDGES]) {
+        let dtype = self.records[g as usize].dtype;
+        for i in [1, 0] {
+            if let Some(input) = self.nodes[node as usize].inputs[i] {
+                out[i] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "bmm");
+                self.touch_workspace();
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! bitsandbytes' 4-bit products (`backends/cuda/ops.py: gemm_4bit`, `autograd/_functions.py: MatMul4Bit`).
+
+use super::dtype::Dtype;
+use super::grad::Gradient;
+use super::layout::Layout;
+use super::tape::{Inner, NONE, Tensor};
+
+/// A 4-bit linear layer as its product sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gemm4bit {
+    /// Columns of the input.
+    pub inputs: u64,
+    /// Columns of the output.
+    pub outputs: u64,
+    /// Elements that share a scale.
+    pub blocksize: u64,
+    /// Are the scales quantized again?
+    pub double_quant: bool,
+}
+
+impl Gemm4bit {
+    /// fp32 scales, one a block: what double quantization makes anew for every product.
+    fn absmax_bytes(&self) -> u64 {
+        self.inputs.saturating_mul(self.outputs).div_ceil(self.blocksize) * 4
+    }
+}
+
+impl<'t> Tensor<'t> {
+    /// `bnb.matmul_4bit(self, weight)`: the weight is dequantized whole, then an ordinary product.
+    pub fn matmul_4bit(&self, gemm: Gemm4bit) -> Tensor<'t> {
+        const OP: &str = "gemm_4bit";
+        let mut inner = self.tape.inner.borrow_mut();
+        // MatMul4Bit keeps the packed weight on its context, not through save_for_backward: nothing is packed.
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Gemm4bit(gemm), "MatMul4BitBackward", &[self.id]));
+        let (layout, dtype) = (inner.records[self.id as usize].layout, inner.records[self.id as usize].dtype);
+        let (mut absmax, mut difference) = (NONE, NONE);
+        if gemm.double_quant {
+            absmax = inner.scratch(gemm.absmax_bytes(), OP);
+            difference = inner.scratch(gemm.absmax_bytes(), OP);
+        }
+        let weight = inner.scratch(gemm.inputs.saturating_mul(gemm.outputs).saturating_mul(dtype.size()), OP);
+        let mut shape = layout.shape().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = gemm.outputs;
+        }
+        let out = inner.alloc(Layout::contiguous(&shape), dtype, OP);
+        inner.touch_workspace();
+        for s in [difference, absmax, weight] {
+            inner.free_scratch(s);
+        }
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor { tape: self.tape, id: out }
+    }
+}
+
+impl Inner {
+    /// `grad_A = grad_output @ dequantize_4bit(B)`.
+    pub(super) fn gemm_4bit_gradient(&mut self, g: u32, gemm: Gemm4bit) -> u32 {
+        const OP: &str = "MatMul4BitBackward";
+        let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
+        let absmax = if gemm.double_quant { self.scratch(gemm.absmax_bytes(), OP) } else { NONE };
+        let elements = gemm.inputs.saturating_mul(gemm.outputs);
+        let weight = self.scratch(elements.saturating_mul(dtype.size()), OP);
+        self.free_scratch(absmax);
+        // A gradient that is not contiguous is copied by matmul's reshape to two dimensions.
+        let rows = layout.numel() / gemm.outputs.max(1);
+        let copy = if layout.viewed(&[rows, gemm.outputs]).is_none() {
+            self.scratch(layout.numel().saturating_mul(dtype.size()), OP)
+        } else {
+            NONE
+        };
+        let mut shape = layout.shape().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = gemm.inputs;
+        }
+        let out = self.alloc(Layout::contiguous(&shape), dtype, OP);
+        self.touch_workspace();
+        self.free_scratch(copy);
+        self.free_scratch(weight);
+        out
+    }
+}
+
+/// A dtype of 4-bit compute: what autocast or the quantization's `bnb_4bit_compute_dtype` says.
+pub const COMPUTE_DTYPE: Dtype = Dtype::Bf16;

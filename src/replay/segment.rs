@@ -1,0 +1,94 @@
+//! Peaks by segments: a run of events is *(net, peak)*, segments follow each other, equal ones are powers.
+
+use super::tape::{Event, Phase, Recording};
+
+/// What the allocator rounds every request up to (`kMinBlockSize`).
+pub const MIN_BLOCK: u64 = 512;
+
+/// A request as the allocator counts it: rounded up to 512 bytes.
+pub const fn rounded(bytes: u64) -> u64 {
+    bytes.div_ceil(MIN_BLOCK).saturating_mul(MIN_BLOCK)
+}
+
+/// The change of live bytes over a run of events, and the highest point above its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// Live bytes at the end less those at the start.
+    pub net: i64,
+    /// Highest live bytes less those at the start; at least 0.
+    pub peak: i64,
+}
+
+impl Segment {
+    /// Nothing happens.
+    pub const EMPTY: Segment = Segment { net: 0, peak: 0 };
+
+    /// An allocation.
+    pub const fn alloc(bytes: u64) -> Self {
+        let b = bytes as i64;
+        Segment { net: b, peak: b }
+    }
+
+    /// A free.
+    pub const fn free(bytes: u64) -> Self {
+        Segment { net: -(bytes as i64), peak: 0 }
+    }
+
+    /// This segment, then another.
+    ///
+    /// ```
+    /// use plimsoll::replay::segment::Segment;
+    /// let layer = Segment::alloc(1024).then(Segment::alloc(4096)).then(Segment::free(4096));
+    /// assert_eq!(layer, Segment { net: 1024, peak: 5120 });
+    /// assert_eq!(layer.times(3), Segment { net: 3072, peak: 2048 + 5120 });
+    /// ```
+    pub const fn then(self, next: Segment) -> Self {
+        let after = self.net.saturating_add(next.peak);
+        Segment {
+            net: self.net.saturating_add(next.net),
+            peak: if after > self.peak { after } else { self.peak },
+        }
+    }
+
+    /// This segment `n` times over.
+    pub const fn times(self, n: u32) -> Self {
+        if n == 0 {
+            return Segment::EMPTY;
+        }
+        let before_last = self.net.saturating_mul(n as i64 - 1);
+        Segment {
+            net: self.net.saturating_mul(n as i64),
+            peak: if before_last > 0 { before_last.saturating_add(self.peak) } else { self.peak },
+        }
+    }
+}
+
+/// The highest live bytes (each request rounded up to 512) of the training steps of a recording: everything after the
+/// first phase that is not loading.
+pub fn peak(recording: &Recording) -> u64 {
+    let mut open = Segment::EMPTY;
+    let mut outer: Vec<(Segment, u32)> = Vec::new();
+    let mut loading = true;
+    for event in &recording.events {
+        match *event {
+            Event::Alloc(i) => open = open.then(Segment::alloc(rounded(recording.allocs[i as usize].bytes))),
+            Event::Free(i) => open = open.then(Segment::free(rounded(recording.allocs[i as usize].bytes))),
+            Event::RepeatBegin(times) => {
+                outer.push((open, times));
+                open = Segment::EMPTY;
+            }
+            Event::RepeatEnd => {
+                if let Some((before, times)) = outer.pop() {
+                    open = before.then(open.times(times));
+                }
+            }
+            Event::Phase(phase, ..) if loading && phase != Phase::Load => {
+                // The peak of loading is not a training step's.
+                loading = false;
+                open.peak = open.net;
+            }
+            Event::Phase(..) | Event::EmptyCache => {}
+        }
+    }
+    open.peak.max(0) as u64
+}

@@ -1,0 +1,525 @@
+//! The tape: tensors that share storages, counted references, and the list of allocations and frees they cause.
+
+use super::attention::Device;
+use super::autograd::{Frame, Node};
+use super::dtype::Dtype;
+use super::layout::Layout;
+use crate::estimate::Category;
+use std::cell::RefCell;
+
+/// No index.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// cuBLASLt's default workspace (`aten/src/ATen/cuda/CUDABlas.cpp: _getWorkspaceSize`).
+const LT_WORKSPACE_BYTES: u64 = 1 << 20;
+
+/// The phases of a run, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Weights reach the GPU.
+    Load,
+    /// The batch reaches the GPU.
+    Data,
+    /// Forward and loss.
+    Forward,
+    /// Backward.
+    Backward,
+    /// Gradient clipping.
+    Clip,
+    /// The optimizer's update.
+    Optimizer,
+    /// Gradients are dropped.
+    ZeroGrad,
+}
+
+impl Phase {
+    /// The name in results.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Load => "load",
+            Phase::Data => "data",
+            Phase::Forward => "forward",
+            Phase::Backward => "backward",
+            Phase::Clip => "clip",
+            Phase::Optimizer => "optimizer",
+            Phase::ZeroGrad => "zero_grad",
+        }
+    }
+}
+
+/// One thing that happens to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The allocation of this index begins to live.
+    Alloc(u32),
+    /// The allocation of this index is dropped.
+    Free(u32),
+    /// A phase begins: the phase, the training step (0 while loading), the micro-batch.
+    Phase(Phase, u8, u8),
+    /// What follows, up to the matching end, happens this many times: the decoder layers of one kind.
+    RepeatBegin(u32),
+    /// Ends the innermost repetition.
+    RepeatEnd,
+    /// `torch.cuda.empty_cache()`.
+    EmptyCache,
+}
+
+/// Where in the model something is allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Decoder layer, counted from 0; `None` outside the layers.
+    pub layer: Option<u32>,
+    /// The module within the layer or the model, such as `self_attn.q_proj`.
+    pub module: &'static str,
+}
+
+/// One allocation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alloc {
+    /// Bytes asked for.
+    pub bytes: u64,
+    /// What it is, where that is known at birth; the rest follows from its lifetime.
+    pub category: Option<Category>,
+    /// The operation that asked for it.
+    pub op: &'static str,
+    /// Where.
+    pub place: Place,
+    /// Made while a checkpointed layer is run again?
+    pub recompute: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Record {
+    pub refs: u32,
+    /// Index of the allocation behind it; `NONE` for a ghost (see [`Inner::stopped`]) or a tensor off the GPU.
+    pub storage: u32,
+    /// The node that made it; `NONE` for leaves and constants.
+    pub node: u32,
+    /// Leaf that collects a gradient: the gradient's tensor.
+    pub grad: u32,
+    /// Leaf: a gradient not yet complete (its other uses have not run backward).
+    pub partial: u32,
+    /// Leaf: uses whose backward has not run.
+    pub uses: u32,
+    /// Autocast's cached cast of this leaf.
+    pub cast: u32,
+    pub layout: Layout,
+    pub dtype: Dtype,
+    pub requires_grad: bool,
+    /// Made by a view operation: it holds its base, so gradients are never summed into it in place.
+    pub view: bool,
+}
+
+/// All state of a recording.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub events: Vec<Event>,
+    pub allocs: Vec<Alloc>,
+    /// Tensors that share each allocation.
+    pub sharers: Vec<u32>,
+    pub records: Vec<Record>,
+    pub nodes: Vec<Node>,
+    pub frames: Vec<Frame>,
+    pub place: Place,
+    /// Gradients are recorded (`torch.is_grad_enabled()`).
+    pub grad_enabled: bool,
+    /// The frame that packs what nodes save (non-reentrant checkpointing, first forward).
+    pub packing: u32,
+    /// The frame whose layer is run again.
+    pub recomputing: u32,
+    /// Recomputation has all it needs: what follows until the layer returns is not executed.
+    pub stopped: bool,
+    /// The dtype that autocast computes in.
+    pub autocast: Option<Dtype>,
+    /// Leaves whose cast autocast has cached.
+    pub casts: Vec<u32>,
+    /// Tensors of this many elements whose last dimension is the vocabulary are logits.
+    pub logits: (u64, u64),
+    /// Group of layers that what is recorded belongs to, and how often it repeats.
+    pub group: Group,
+    /// Name of the autograd node that is running.
+    pub running: Option<&'static str>,
+    /// Workspaces of the matrix library: forward thread, autograd thread.
+    pub workspaces: [bool; 2],
+    /// Bytes of one workspace.
+    pub workspace_bytes: u64,
+    /// Workspaces of cuBLASLt, which computes products with a bias.
+    pub lt_workspaces: [bool; 2],
+    /// The card.
+    pub device: Device,
+    /// A checkpointed layer is being run again (either kind of checkpointing).
+    pub in_recompute: bool,
+    /// Tensors that reentrant checkpoints hold until the graph is dropped, by call.
+    pub kept: Vec<Vec<u32>>,
+    /// The recording has ended.
+    pub closed: bool,
+}
+
+/// Layers that are recorded once and happen several times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Number of the group; 0: no layer.
+    pub id: u32,
+    /// How many layers it stands for.
+    pub times: u32,
+}
+
+/// Records what a program of tensor operations allocates and frees.
+#[derive(Debug)]
+pub struct Tape {
+    pub(super) inner: RefCell<Inner>,
+}
+
+/// A finished recording.
+#[derive(Debug, Default, Clone)]
+pub struct Recording {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// The allocations that events name by index.
+    pub allocs: Vec<Alloc>,
+}
+
+/// A tensor on the tape. Its memory is freed when the last handle, saved reference and view of it is gone.
+#[derive(Debug)]
+pub struct Tensor<'t> {
+    pub(super) tape: &'t Tape,
+    pub(super) id: u32,
+}
+
+impl Clone for Tensor<'_> {
+    fn clone(&self) -> Self {
+        self.tape.inner.borrow_mut().records[self.id as usize].refs += 1;
+        Tensor { tape: self.tape, id: self.id }
+    }
+}
+
+impl Drop for Tensor<'_> {
+    fn drop(&mut self) {
+        self.tape.inner.borrow_mut().release(self.id);
+    }
+}
+
+impl Inner {
+    fn push_alloc(&mut self, bytes: u64, category: Option<Category>, op: &'static str) -> u32 {
+        let index = self.allocs.len() as u32;
+        let recompute = self.in_recompute && self.running.is_none();
+        self.allocs.push(Alloc { bytes, category, op: self.running.unwrap_or(op), place: self.place, recompute });
+        self.sharers.push(1);
+        self.events.push(Event::Alloc(index));
+        index
+    }
+
+    /// A new tensor with memory of its own.
+    pub fn alloc(&mut self, layout: Layout, dtype: Dtype, op: &'static str) -> u32 {
+        let storage = if self.stopped || layout.numel() == 0 {
+            NONE
+        } else {
+            let logits = layout.last() == self.logits.1 && layout.numel() == self.logits.0;
+            self.push_alloc(
+                layout.numel().saturating_mul(dtype.size()),
+                logits.then_some(Category::LogitsLoss),
+                op,
+            )
+        };
+        self.record(storage, layout, dtype, false)
+    }
+
+    /// A new tensor over an existing allocation (or none).
+    pub fn record(&mut self, storage: u32, layout: Layout, dtype: Dtype, view: bool) -> u32 {
+        let id = self.records.len() as u32;
+        self.records.push(Record {
+            refs: 1,
+            storage,
+            node: NONE,
+            grad: NONE,
+            partial: NONE,
+            uses: 0,
+            cast: NONE,
+            layout,
+            dtype,
+            requires_grad: false,
+            view,
+        });
+        id
+    }
+
+    /// Another tensor over the same memory; `view` marks what autograd tracks as a view.
+    pub fn alias(&mut self, of: u32, layout: Layout, view: bool) -> u32 {
+        let (storage, dtype) = (self.records[of as usize].storage, self.records[of as usize].dtype);
+        if storage != NONE {
+            self.sharers[storage as usize] += 1;
+        }
+        self.record(storage, layout, dtype, view)
+    }
+
+    pub fn retain(&mut self, id: u32) -> u32 {
+        self.records[id as usize].refs += 1;
+        id
+    }
+
+    pub fn release(&mut self, id: u32) {
+        let record = &mut self.records[id as usize];
+        record.refs -= 1;
+        if record.refs == 0 {
+            let (storage, grad) = (record.storage, record.grad);
+            record.grad = NONE;
+            if storage != NONE {
+                self.sharers[storage as usize] -= 1;
+                if self.sharers[storage as usize] == 0 && !self.closed {
+                    self.events.push(Event::Free(storage));
+                }
+            }
+            if grad != NONE {
+                self.release(grad);
+            }
+        }
+    }
+
+    /// Does this tensor hold its memory alone?
+    pub fn is_sole_owner(&self, id: u32) -> bool {
+        let r = &self.records[id as usize];
+        !r.view && r.refs == 1 && (r.storage == NONE || self.sharers[r.storage as usize] == 1)
+    }
+
+    pub fn set_category(&mut self, id: u32, category: Category) {
+        let storage = self.records[id as usize].storage;
+        if storage != NONE {
+            self.allocs[storage as usize].category = Some(category);
+        }
+    }
+
+    /// Scratch that an operation takes and gives back before it returns.
+    pub fn scratch(&mut self, bytes: u64, op: &'static str) -> u32 {
+        if self.stopped || bytes == 0 { NONE } else { self.push_alloc(bytes, None, op) }
+    }
+
+    pub fn free_scratch(&mut self, index: u32) {
+        if index != NONE {
+            self.events.push(Event::Free(index));
+        }
+    }
+
+    /// The matrix library's workspace is born at the first product of its thread and stays.
+    pub fn touch_workspace(&mut self) {
+        let thread = usize::from(self.running.is_some() || self.in_recompute);
+        if !self.workspaces[thread] && !self.stopped && self.workspace_bytes > 0 {
+            self.workspaces[thread] = true;
+            self.push_alloc(self.workspace_bytes, Some(Category::CublasWorkspace), "cublas_workspace");
+        }
+    }
+
+    /// As `touch_workspace`, of cuBLASLt.
+    pub fn touch_lt_workspace(&mut self) {
+        let thread = usize::from(self.running.is_some() || self.in_recompute);
+        if !self.lt_workspaces[thread] && !self.stopped {
+            self.lt_workspaces[thread] = true;
+            self.push_alloc(LT_WORKSPACE_BYTES, Some(Category::CublasWorkspace), "cublaslt_workspace");
+        }
+    }
+
+    /// Moves to another group of layers: closes the repetition that is open and opens the next.
+    pub fn enter_group(&mut self, group: Group) {
+        if group.id != self.group.id {
+            if self.group.times > 1 {
+                self.events.push(Event::RepeatEnd);
+            }
+            if group.times > 1 {
+                self.events.push(Event::RepeatBegin(group.times));
+            }
+            self.group = group;
+        }
+    }
+}
+
+impl Tape {
+    /// An empty tape. `workspace_bytes` is what the matrix library takes per thread of this card.
+    pub fn new(device: Device, workspace_bytes: u64) -> Self {
+        let inner = Inner {
+            grad_enabled: true,
+            packing: NONE,
+            recomputing: NONE,
+            workspace_bytes,
+            device,
+            logits: (u64::MAX, u64::MAX),
+            events: Vec::new(),
+            allocs: Vec::new(),
+            sharers: Vec::new(),
+            records: Vec::new(),
+            nodes: Vec::new(),
+            frames: Vec::new(),
+            place: Place::default(),
+            stopped: false,
+            autocast: None,
+            casts: Vec::new(),
+            group: Group::default(),
+            running: None,
+            workspaces: [false; 2],
+            lt_workspaces: [false; 2],
+            in_recompute: false,
+            kept: Vec::new(),
+            closed: false,
+        };
+        Tape { inner: RefCell::new(inner) }
+    }
+
+    /// Names the size of the logits, so that tensors of that size are known as such: tokens and vocabulary.
+    pub fn logits_are(&self, tokens: u64, vocabulary: u64) {
+        self.inner.borrow_mut().logits = (tokens.saturating_mul(vocabulary), vocabulary);
+    }
+
+    /// A phase begins.
+    pub fn phase(&self, phase: Phase, step: u8, micro: u8) {
+        self.inner.borrow_mut().events.push(Event::Phase(phase, step, micro));
+    }
+
+    /// `torch.cuda.empty_cache()`.
+    pub fn empty_cache(&self) {
+        self.inner.borrow_mut().events.push(Event::EmptyCache);
+    }
+
+    /// A tensor that is not the result of an operation: a weight, a state, a batch.
+    pub fn tensor(&self, shape: &[u64], dtype: Dtype, category: Category, op: &'static str) -> Tensor<'_> {
+        let mut inner = self.inner.borrow_mut();
+        let id = inner.alloc(Layout::contiguous(shape), dtype, op);
+        inner.set_category(id, category);
+        Tensor { tape: self, id }
+    }
+
+    /// A tensor of which only the size matters, dropped within its phase.
+    pub fn temporary(&self, shape: &[u64], dtype: Dtype, op: &'static str) -> Tensor<'_> {
+        let id = self.inner.borrow_mut().alloc(Layout::contiguous(shape), dtype, op);
+        Tensor { tape: self, id }
+    }
+
+    /// Scratch of an operation: taken and given back at once.
+    pub fn scratch(&self, bytes: u64, op: &'static str) {
+        let mut inner = self.inner.borrow_mut();
+        let s = inner.scratch(bytes, op);
+        inner.free_scratch(s);
+    }
+
+    /// A first matrix product takes the workspace.
+    pub fn touch_workspace(&self) {
+        self.inner.borrow_mut().touch_workspace();
+    }
+
+    /// Names the place of what follows; returns the place before, to be restored.
+    pub fn enter(&self, place: Place) -> Place {
+        std::mem::replace(&mut self.inner.borrow_mut().place, place)
+    }
+
+    /// Runs `f` inside a module of the current layer.
+    pub fn within<T>(&self, module: &'static str, f: impl FnOnce() -> T) -> T {
+        let before = {
+            let mut inner = self.inner.borrow_mut();
+            let before = inner.place;
+            inner.place.module = module;
+            before
+        };
+        let out = f();
+        self.inner.borrow_mut().place = before;
+        out
+    }
+
+    /// What follows belongs to this group of layers.
+    pub fn enter_group(&self, group: Group) {
+        self.inner.borrow_mut().enter_group(group);
+    }
+
+    /// Computes in `dtype` under autocast, until the next call; leaving autocast drops its cached casts.
+    pub fn set_autocast(&self, dtype: Option<Dtype>) {
+        let mut inner = self.inner.borrow_mut();
+        inner.autocast = dtype;
+        if dtype.is_none() {
+            for leaf in std::mem::take(&mut inner.casts) {
+                let cast = std::mem::replace(&mut inner.records[leaf as usize].cast, NONE);
+                inner.release(cast);
+            }
+        }
+    }
+
+    /// The dtype of autocast, when it is on.
+    pub fn autocast(&self) -> Option<Dtype> {
+        self.inner.borrow().autocast
+    }
+
+    /// Runs `f` without recording gradients.
+    pub fn no_grad<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = std::mem::replace(&mut self.inner.borrow_mut().grad_enabled, false);
+        let out = f();
+        self.inner.borrow_mut().grad_enabled = before;
+        out
+    }
+
+    /// From here on nothing is recorded: handles may be dropped in any order.
+    pub fn stop(&self) {
+        self.inner.borrow_mut().closed = true;
+    }
+
+    /// Ends the recording.
+    pub fn finish(self) -> Recording {
+        let inner = self.inner.into_inner();
+        Recording { events: inner.events, allocs: inner.allocs }
+    }
+}
+
+impl<'t> Tensor<'t> {
+    /// The tape it lives on.
+    pub fn tape(&self) -> &'t Tape {
+        self.tape
+    }
+
+    /// Its sizes and strides.
+    pub fn layout(&self) -> Layout {
+        self.tape.inner.borrow().records[self.id as usize].layout
+    }
+
+    /// Its element type.
+    pub fn dtype(&self) -> Dtype {
+        self.tape.inner.borrow().records[self.id as usize].dtype
+    }
+
+    /// Does it need a gradient?
+    pub fn requires_grad(&self) -> bool {
+        self.tape.inner.borrow().records[self.id as usize].requires_grad
+    }
+
+    /// Makes a leaf collect a gradient.
+    pub fn set_requires_grad(&self, on: bool) {
+        self.tape.inner.borrow_mut().records[self.id as usize].requires_grad = on;
+    }
+
+    /// Has it a gradient?
+    pub fn has_grad(&self) -> bool {
+        self.tape.inner.borrow().records[self.id as usize].grad != NONE
+    }
+
+    /// Drops its gradient (`zero_grad(set_to_none=True)`).
+    pub fn drop_grad(&self) {
+        let mut inner = self.tape.inner.borrow_mut();
+        let grad = std::mem::replace(&mut inner.records[self.id as usize].grad, NONE);
+        if grad != NONE {
+            inner.release(grad);
+        }
+    }
+
+    /// Says what its memory is.
+    pub fn set_category(&self, category: Category) {
+        self.tape.inner.borrow_mut().set_category(self.id, category);
+    }
+
+    /// `tensor.to(dtype)` outside autograd in the sense of `param.data = param.data.to(dtype)`: the new tensor is made,
+    /// then the old memory is dropped, the handle stays.
+    pub fn convert_in_place(&mut self, dtype: Dtype, category: Category) {
+        if self.dtype() == dtype {
+            return;
+        }
+        let (layout, requires_grad) = (self.layout(), self.requires_grad());
+        let mut inner = self.tape.inner.borrow_mut();
+        let id = inner.alloc(Layout::contiguous(layout.shape()), dtype, "to");
+        inner.set_category(id, category);
+        inner.records[id as usize].requires_grad = requires_grad;
+        inner.release(self.id);
+        self.id = id;
+    }
+}

@@ -1,0 +1,37 @@
+//! Head and loss: `ForCausalLMLoss` (`transformers/loss/loss_utils.py`).
+
+use super::forward::Batch;
+use super::model::Model;
+use crate::plan::Plan;
+use crate::replay::{Dtype, Tape, Tensor};
+
+/// What a forward pass returns.
+#[derive(Debug)]
+pub struct Output<'t> {
+    /// The loss.
+    pub loss: Tensor<'t>,
+    /// The logits, for as long as the output object lives.
+    pub logits: Tensor<'t>,
+}
+
+impl<'t> Model<'t> {
+    /// `LlamaForCausalLM.forward` with labels. `items` is Trainer's `num_items_in_batch`.
+    pub fn forward(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>, items: Option<&Tensor<'t>>) -> Output<'t> {
+        let hidden = self.hidden_states(tape, plan, batch);
+        let logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
+        let loss = tape.within("loss", || {
+            let tokens = plan.batch * plan.seq;
+            let mut scores = logits.to(Dtype::F32);
+            let padded = tape.temporary(&[plan.batch, plan.seq + 1], Dtype::I64, "pad");
+            let labels = tape.temporary(&[plan.batch, plan.seq], Dtype::I64, "contiguous");
+            scores = scores.reshape(&[tokens, plan.arch.vocab]);
+            let mut loss = scores.cross_entropy(&labels);
+            if items.is_some() {
+                loss = loss.scale();
+            }
+            drop(padded);
+            loss
+        });
+        Output { loss, logits }
+    }
+}

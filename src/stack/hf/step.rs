@@ -1,0 +1,154 @@
+//! A training step: forward, backward, clipping, the optimizer, dropping gradients; as a plain loop and as
+//! `transformers.Trainer` runs it.
+
+use super::forward::Batch;
+use super::model::Model;
+use super::optimizer::States;
+use crate::estimate::Category;
+use crate::plan::Plan;
+use crate::replay::{Dtype, Phase, Tape, Tensor};
+use crate::scenario::Harness;
+
+/// Steps that are replayed: optimizer states are born in the first, the second is the steady state.
+const STEPS: u8 = 2;
+/// Micro-batches that are replayed of a step: the first makes the gradients, the others add to them alike.
+const MICRO_BATCHES: u64 = 2;
+
+/// Trains two steps.
+pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>) {
+    let mut states = States::default();
+    match plan.harness {
+        Harness::Loop => train_with_loop(tape, plan, model, &mut states),
+        Harness::Trainer => train_with_trainer(tape, plan, model, &mut states),
+    }
+}
+
+fn train_with_loop<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states: &mut States<'t>) {
+    // `loss` stays bound until the next step's is made, `out` until the next output.
+    let mut kept = None;
+    for step in 1..=STEPS {
+        for micro in 0..plan.grad_accum.min(MICRO_BATCHES) as u8 {
+            tape.phase(Phase::Data, step, micro);
+            let batch = Batch::load(tape, plan);
+            tape.phase(Phase::Forward, step, micro);
+            tape.set_autocast(plan.autocast);
+            let output = model.forward(tape, plan, &batch, None);
+            let (mut loss, logits) = (output.loss, output.logits);
+            if plan.keep_outputs {
+                kept = Some(logits);
+            } else {
+                drop(logits);
+            }
+            tape.set_autocast(None);
+            if plan.grad_accum > 1 {
+                loss = loss.scale();
+            }
+            tape.phase(Phase::Backward, step, micro);
+            model.backward(tape, plan, &loss);
+            drop(loss);
+            drop(batch);
+        }
+        if plan.clip {
+            tape.phase(Phase::Clip, step, 0);
+            clip_gradients(tape, model);
+        }
+        tape.phase(Phase::Optimizer, step, 0);
+        states.step(tape, model, plan.optimizer);
+        tape.phase(Phase::ZeroGrad, step, 0);
+        model.for_each_trained(tape, |w| w.drop_grad());
+    }
+    drop(kept);
+}
+
+fn train_with_trainer<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states: &mut States<'t>) {
+    tape.phase(Phase::Data, 1, 0);
+    let _total_loss = tape.tensor(&[], Dtype::F32, Category::Other, "tensor");
+    let mut batches: Option<(Vec<Batch<'t>>, Tensor<'t>)> = None;
+    for step in 1..=STEPS {
+        // Trainer draws all micro-batches of a step at once, and drops those of the step before after that.
+        batches = Some(draw(tape, plan));
+        let Some((micro_batches, items)) = &batches else { return };
+        for (micro, batch) in micro_batches.iter().enumerate().take(MICRO_BATCHES as usize) {
+            tape.phase(Phase::Forward, step, micro as u8);
+            tape.set_autocast(plan.autocast);
+            let output = model.forward(tape, plan, batch, Some(items));
+            tape.set_autocast(None);
+            let (loss, logits) = (output.loss, output.logits);
+            // accelerate's convert_outputs_to_fp32
+            let converted = if plan.autocast.is_some() { tape.no_grad(|| logits.to(Dtype::F32)) } else { logits.clone() };
+            drop(logits);
+            drop(converted);
+            tape.phase(Phase::Backward, step, micro as u8);
+            // `loss *= num_processes` in place, `loss / gradient_accumulation_steps`
+            let loss = loss.scale();
+            model.backward(tape, plan, &loss);
+        }
+        tape.phase(Phase::Clip, step, 0);
+        tape.scratch(1, "isnan");
+        tape.scratch(4, "div");
+        if plan.clip {
+            clip_gradients(tape, model);
+        }
+        tape.phase(Phase::Optimizer, step, 0);
+        states.step(tape, model, plan.optimizer);
+        tape.phase(Phase::ZeroGrad, step, 0);
+        model.for_each_trained(tape, |w| w.drop_grad());
+        if step < STEPS {
+            tape.phase(Phase::Data, step + 1, 0);
+        }
+    }
+    drop(batches);
+}
+
+/// The micro-batches of a step and the number of tokens with a label (`get_batch_samples`).
+fn draw<'t>(tape: &'t Tape, plan: &Plan) -> (Vec<Batch<'t>>, Tensor<'t>) {
+    let batches: Vec<_> = (0..plan.grad_accum.min(64)).map(|_| Batch::load(tape, plan)).collect();
+    let counted = {
+        let _labelled = tape.temporary(&[plan.batch, plan.seq.saturating_sub(1)], Dtype::Bool, "ne");
+        let count = tape.temporary(&[], Dtype::I64, "sum");
+        tape.scratch(plan.batch * plan.seq.saturating_sub(1) * 8, "sum");
+        count
+    };
+    let items = tape.temporary(&[], Dtype::I64, "add");
+    drop(counted);
+    (batches, items)
+}
+
+/// Elements that one block of `_foreach_norm` reads (`aten/src/ATen/native/cuda/ForeachReduceOp.cu: kChunkSize`).
+const NORM_CHUNK: u64 = 65_536;
+
+/// `torch.nn.utils.clip_grad_norm_`: a norm a tensor, their norm, a factor.
+fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) {
+    let (mut count, mut chunks, mut dtype) = (0u64, 1u64, Dtype::F32);
+    for layer in &model.layers {
+        let mut n = 0;
+        layer.for_each_weight(&mut |w| n += u64::from(w.requires_grad()));
+        count += n * u64::from(layer.group.times);
+    }
+    for w in [Some(&model.embed), Some(&model.norm), model.head.as_ref()].into_iter().flatten() {
+        count += u64::from(w.requires_grad());
+    }
+    model.for_each_trained(tape, |w| {
+        chunks = chunks.max(w.layout().numel().div_ceil(NORM_CHUNK));
+        dtype = w.dtype();
+    });
+    let scalar = |op| tape.temporary(&[], dtype, op);
+    let partial = tape.temporary(&[count * chunks], Dtype::F32, "_foreach_norm");
+    let mut norms = Vec::new();
+    model.for_each_trained(tape, |_| norms.push(scalar("_foreach_norm")));
+    drop(partial);
+    let stacked = tape.temporary(&[count], dtype, "stack");
+    let total = scalar("linalg_vector_norm");
+    drop(stacked);
+    let mut norms = norms.into_iter();
+    model.for_each_trained(tape, |_| drop(norms.next()));
+    let factor = {
+        let _sum = scalar("add");
+        let _reciprocal = scalar("__rdiv__");
+        scalar("__rdiv__")
+    };
+    let clamped = scalar("clamp");
+    drop(factor);
+    drop(clamped);
+    drop(total);
+}
