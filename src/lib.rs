@@ -12,6 +12,8 @@
 
 pub mod bytes;
 pub mod catalog;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod estimate;
 pub mod model;
 pub mod plan;

@@ -69,6 +69,18 @@ pub(super) fn named(name: &str) -> Option<&'static Field> {
     ALL.iter().find(|field| field.name == name)
 }
 
+impl Scenario {
+    /// Sets one field from text, by its name in URLs: all but `model`, `stack` and `method`, which decide the defaults
+    /// of the rest.
+    ///
+    /// # Errors
+    /// The field is not known, or cannot have this value; it keeps the one it had.
+    pub fn set(&mut self, field: &str, text: &str) -> Result<(), FieldError> {
+        let known = named(field).ok_or_else(|| FieldError::new(field, "is not a field of a scenario"))?;
+        (known.set)(self, text)
+    }
+}
+
 fn choice<T: FromStr<Err = FieldError>>(_: &str, text: &str) -> Result<T, FieldError> {
     text.parse()
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Measured, MeasuredVerdict, Refusal, Row};
-use crate::estimate::{Estimate, Interval, Verdict, estimate};
+use crate::estimate::{Estimate, EstimateError, Interval, Verdict, estimate};
 
 /// Was the row scored?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +116,10 @@ impl RowScore {
             if row.measured.is_empty() {
                 return Err(Refusal("nothing was measured".into()));
             }
-            estimate(&scenario).map_err(|error| Refusal(error.to_string()))
+            estimate(&scenario).map_err(|error| match error {
+                EstimateError::NotModelled(reason) => Refusal(reason),
+                EstimateError::Invalid(_) => Refusal(error.to_string()),
+            })
         });
         let mut score = RowScore {
             id: row.id.clone(),

@@ -1,0 +1,90 @@
+//! `plimsoll estimate`: one run, its memory, and whether it fits.
+
+use clap::Args;
+
+use super::estimate_view::view;
+use super::flags::Flags;
+use super::scenario_source::{self, Source};
+use super::{Exit, Problems, Report};
+use crate::estimate::{Verdict, estimate};
+use crate::scenario::{FieldError, ModelRef, Scenario};
+
+/// Arguments of `plimsoll estimate`.
+#[derive(Debug, Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "What is not said has the default of the stack and the method."
+)]
+pub(super) struct EstimateArgs {
+    /// Start from a whole scenario: a JSON file, a Plimsoll URL or its fragment, or - for standard input
+    #[arg(long, value_name = "FILE|URL")]
+    scenario: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl EstimateArgs {
+    pub(super) fn run(&self) -> Result<Report, Problems> {
+        let Source { scenario, warnings } = self.scenario()?;
+        let estimate = estimate(&scenario)?;
+        let report = match self.json {
+            true => Report::json(&estimate)?,
+            false => Report::text(view(&scenario, &estimate)),
+        };
+        Ok(Report {
+            warnings,
+            exit: match estimate.verdict {
+                Some(Verdict::Exceeds) => Exit::DoesNotFit,
+                _ => Exit::Ok,
+            },
+            ..report
+        })
+    }
+
+    /// The scenario that the user named, changed by the flags; every field that cannot be used, at once.
+    fn scenario(&self) -> Result<Source, Problems> {
+        let mut source = match &self.scenario {
+            Some(name) => scenario_source::read(name)?,
+            None => Source::default(),
+        };
+        match change(&mut source.scenario, &self.flags) {
+            problems if problems.is_empty() => Ok(source),
+            problems => Err(problems.into()),
+        }
+    }
+}
+
+/// Applies the flags: stack and method first, for they decide the defaults of the rest. Gives every problem of the flags
+/// and of the scenario they make.
+fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
+    let mut problems = Vec::new();
+    if let Some(model) = &flags.model {
+        scenario.model = ModelRef::Catalog(model.clone());
+    }
+    match flags.stack.as_deref().map(str::parse).transpose() {
+        Ok(stack) => stack.into_iter().for_each(|stack| scenario.set_stack(stack)),
+        Err(problem) => problems.push(problem),
+    }
+    match flags.method.as_deref().map(str::parse).transpose() {
+        Ok(method) => method.into_iter().for_each(|method| scenario.set_method(method)),
+        Err(problem) => problems.push(problem),
+    }
+    let decided = problems.is_empty();
+    // Weights that are named without a method say which method is meant.
+    if let (Some(Ok(weights)), None) = (flags.weights.as_deref().map(str::parse), &flags.method) {
+        scenario.set_weights(weights);
+    }
+    problems.extend(
+        flags
+            .fields()
+            .filter_map(|(name, text)| scenario.set(name, text).err()),
+    );
+    // Without the stack and method that were meant, fields may contradict each other for no fault of their own.
+    if decided {
+        problems.extend(scenario.problems());
+    }
+    problems
+}

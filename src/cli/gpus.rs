@@ -1,0 +1,103 @@
+//! `plimsoll gpus`: the cards of the catalog.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::models::{contains_all, no_match};
+use super::table::{Align, table};
+use super::{Problems, Report};
+use crate::bytes::Bytes;
+use crate::catalog::{self, Gpu};
+
+/// Arguments of `plimsoll gpus`.
+#[derive(Debug, Args)]
+pub(super) struct GpusArgs {
+    /// Words that the card's name, generation or maker contains
+    filter: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One card, as `--json` prints it.
+#[derive(Serialize)]
+struct Listed {
+    id: &'static str,
+    name: &'static str,
+    vendor: &'static str,
+    architecture: &'static str,
+    compute_capability: Option<&'static str>,
+    memory_gib: u64,
+    usable_bytes: u64,
+    bf16: bool,
+    fp8: bool,
+}
+
+impl Listed {
+    fn of(gpu: &'static Gpu) -> Self {
+        Listed {
+            id: &gpu.slug,
+            name: &gpu.name,
+            vendor: &gpu.vendor,
+            architecture: &gpu.architecture,
+            compute_capability: gpu.compute_capability.as_deref(),
+            memory_gib: gpu.memory_gib,
+            usable_bytes: gpu.usable_bytes(),
+            bf16: gpu.bf16,
+            fp8: gpu.fp8,
+        }
+    }
+}
+
+impl GpusArgs {
+    pub(super) fn run(&self) -> Result<Report, Problems> {
+        let gpus: Vec<_> = catalog::gpus()
+            .iter()
+            .filter(|gpu| {
+                contains_all(
+                    &self.filter,
+                    &[&gpu.slug, &gpu.name, &gpu.architecture, &gpu.vendor],
+                )
+            })
+            .map(Listed::of)
+            .collect();
+        if gpus.is_empty() {
+            let text = self.filter.join(" ");
+            let nearest = catalog::nearest_gpus(&text, 3);
+            return Err(no_match(
+                "card",
+                &text,
+                nearest.iter().map(|gpu| gpu.slug.as_str()),
+            ));
+        }
+        if self.json {
+            return Report::json(&gpus);
+        }
+        let rows: Vec<[String; 6]> = gpus.iter().map(row).collect();
+        let columns = [
+            ("card", Align::Left),
+            ("name", Align::Left),
+            ("generation", Align::Left),
+            ("capability", Align::Right),
+            ("usable", Align::Right),
+            ("computes in", Align::Left),
+        ];
+        Ok(Report::text(table(columns, &rows)))
+    }
+}
+
+fn row(gpu: &Listed) -> [String; 6] {
+    let formats = match (gpu.bf16, gpu.fp8) {
+        (true, true) => "bf16, fp8",
+        (true, false) => "bf16",
+        _ => "fp16",
+    };
+    [
+        gpu.id.into(),
+        gpu.name.into(),
+        gpu.architecture.into(),
+        gpu.compute_capability.unwrap_or("-").into(),
+        Bytes(gpu.usable_bytes).to_string(),
+        formats.into(),
+    ]
+}

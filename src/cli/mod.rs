@@ -1,0 +1,55 @@
+//! The command line of the native companion: a thin door to [`estimate`](crate::estimate::estimate), the
+//! [`catalog`](crate::catalog) and [`score`](crate::score). Nothing is computed here.
+
+mod estimate;
+mod estimate_view;
+mod flags;
+mod gpus;
+mod models;
+mod report;
+mod scenario_source;
+mod score;
+mod score_view;
+mod style;
+mod table;
+
+pub use report::{Exit, Problems, Report};
+
+use clap::{Parser, Subcommand};
+
+/// Will this fine-tuning run fit on that card? Replays one training step, allocation by allocation.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 it fits, or all is well; 1 it does not fit; 2 bad input.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Estimate the memory of one run and say whether it fits
+    Estimate(Box<estimate::EstimateArgs>),
+    /// List the models of the catalog
+    Models(models::ModelsArgs),
+    /// List the cards of the catalog
+    Gpus(gpus::GpusArgs),
+    /// Hold estimates against measured runs
+    Score(score::ScoreArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Problems`] hold one line for everything that cannot be used.
+    pub fn run(self) -> Result<Report, Problems> {
+        match self.command {
+            Command::Estimate(args) => args.run(),
+            Command::Models(args) => args.run(),
+            Command::Gpus(args) => args.run(),
+            Command::Score(args) => args.run(),
+        }
+    }
+}
