@@ -124,6 +124,25 @@ fn flags_reach_the_scenario() {
 }
 
 #[test]
+fn a_model_outside_the_catalog_is_given_as_its_config_json() {
+    let config = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    let text = r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 512, "intermediate_size": 1024,
+        "num_hidden_layers": 2, "num_attention_heads": 8, "rope_theta": 10000.0}"#;
+    std::fs::write(config.path(), text).unwrap();
+    let (exit, out, err) = run(&format!(
+        "estimate --model {} --gpu h200-sxm",
+        config.path().display()
+    ));
+    assert_eq!((exit, err.as_str()), (0, ""));
+    assert!(out.contains("&config.hidden_size=512&"), "{out}");
+    let missing = &refused("estimate --model no-such-config.json")[0];
+    assert!(
+        missing.starts_with("error: model: no-such-config.json: "),
+        "{missing}"
+    );
+}
+
+#[test]
 fn weights_without_a_method_choose_the_method() {
     let (_, out, _) = run("estimate --weights bf16");
     assert!(out.lines().last().unwrap().contains("&method=lora&"), "{out}");
@@ -226,6 +245,18 @@ fn every_field_that_cannot_be_used_has_its_line() {
 fn fields_that_contradict_each_other_are_refused() {
     let errors = refused("estimate --method full --weights nf4");
     assert!(errors[0].starts_with("error: weights: "), "{errors:?}");
+}
+
+#[test]
+fn a_method_that_is_not_known_does_not_put_the_blame_on_the_weights() {
+    let errors = refused("estimate --method ful --weights bf16 --gpu none --compute-capability 8,9");
+    assert_eq!(
+        errors,
+        [
+            "error: method: 'ful' is not known; use one of qlora, lora, full",
+            "error: compute_capability: '8,9' is not a compute capability; write it as 8.9",
+        ]
+    );
 }
 
 #[test]

@@ -26,6 +26,15 @@ fn every_row_is_a_scenario_or_is_refused_because_of_its_architecture() {
 }
 
 #[test]
+fn every_scenario_of_a_row_is_sound() {
+    for row in rows() {
+        if let Ok(scenario) = row.scenario {
+            assert_eq!(scenario.problems(), [], "{}", row.id);
+        }
+    }
+}
+
+#[test]
 fn every_row_carries_three_measured_quantities() {
     for row in rows() {
         let Measured {

@@ -6,7 +6,8 @@ use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
     Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
-use plimsoll::score::{self, Measured, Row};
+use plimsoll::score::{self, Measured, Quantities, Row, RowScore};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// The row of a case, with all of a Llama's arguments at their defaults.
@@ -278,3 +279,82 @@ fn other_kinds_of_rows_are_told_apart_by_their_fields() {
         assert_eq!(only_row(&row).scenario.unwrap_err().to_string(), reason);
     }
 }
+
+/// Any JSON value, nested a little.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z0-9_]{0,8}".prop_map(Value::from),
+        Just(json!("all-linear")),
+        Just(json!("LlamaConfig")),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[a-z_]{1,8}", inner, 0..3).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_field_makes_a_scenario_or_a_refusal(
+        field in prop::sample::select(FIELDS),
+        value in any_json(),
+    ) {
+        let row = row(json!({field: value}));
+        let score = RowScore::of(&row, "rows.jsonl");
+        prop_assert_eq!(score.reason.is_some(), score.quantities == Quantities::default());
+    }
+
+    #[test]
+    fn whatever_stands_in_a_configuration_makes_a_scenario_or_a_refusal(
+        key in prop::sample::select(vec!["hidden_size", "num_hidden_layers", "sliding_window", "layer_types", "model_type"]),
+        value in any_json(),
+    ) {
+        let row = row(json!({"model": {"config_class": "LlamaConfig", "config": {key: value}}}));
+        let score = RowScore::of(&row, "rows.jsonl");
+        prop_assert_eq!(score.reason.is_some(), score.quantities == Quantities::default());
+    }
+
+    #[test]
+    fn whatever_bytes_a_file_holds_every_line_is_a_row_an_error_or_empty(
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"{}[]\":,\n19e".to_vec())], 0..200),
+    ) {
+        let (rows, errors) = score::read("rows.jsonl", &bytes);
+        prop_assert!(rows.len() + errors.len() <= bytes.split(|byte| *byte == b'\n').count());
+    }
+}
+
+const FIELDS: &[&str] = &[
+    "id",
+    "model",
+    "method",
+    "weights_dtype",
+    "quant",
+    "kbit_prepare",
+    "autocast",
+    "lora",
+    "optimizer",
+    "checkpointing",
+    "attention",
+    "sdpa_backend",
+    "padding",
+    "batch",
+    "seq",
+    "grad_accum",
+    "clip",
+    "steps",
+    "use_cache",
+    "harness",
+    "keep_outputs",
+    "loss",
+    "liger",
+    "fp8_compute",
+    "gpu",
+    "alloc_conf",
+    "anything_else",
+];

@@ -61,9 +61,6 @@ impl EstimateArgs {
 /// and of the scenario they make.
 fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
     let mut problems = Vec::new();
-    if let Some(model) = &flags.model {
-        scenario.model = ModelRef::Catalog(model.clone());
-    }
     match flags.stack.as_deref().map(str::parse).transpose() {
         Ok(stack) => stack.into_iter().for_each(|stack| scenario.set_stack(stack)),
         Err(problem) => problems.push(problem),
@@ -73,6 +70,10 @@ fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
         Err(problem) => problems.push(problem),
     }
     let decided = problems.is_empty();
+    match flags.model.as_deref().map(model).transpose() {
+        Ok(model) => model.into_iter().for_each(|model| scenario.model = model),
+        Err(problem) => problems.push(problem),
+    }
     // Weights that are named without a method say which method is meant.
     if let (Some(Ok(weights)), None) = (flags.weights.as_deref().map(str::parse), &flags.method) {
         scenario.set_weights(weights);
@@ -82,9 +83,23 @@ fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
             .fields()
             .filter_map(|(name, text)| scenario.set(name, text).err()),
     );
-    // Without the stack and method that were meant, fields may contradict each other for no fault of their own.
-    if decided {
-        problems.extend(scenario.problems());
-    }
+    // Without the stack and method that were meant, these contradict them for no fault of their own.
+    let follows = |field: &str| matches!(field, "weights" | "checkpointing");
+    problems.extend(
+        scenario
+            .problems()
+            .into_iter()
+            .filter(|problem| decided || !follows(&problem.field)),
+    );
     problems
+}
+
+/// A Hub id, or the file of a `config.json`.
+fn model(name: &str) -> Result<ModelRef, FieldError> {
+    if !name.ends_with(".json") {
+        return Ok(ModelRef::Catalog(name.into()));
+    }
+    let text = std::fs::read_to_string(name)
+        .map_err(|error| FieldError::new("model", format!("{name}: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| FieldError::new("model", format!("{name}: {error}")))
 }

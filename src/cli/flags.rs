@@ -13,8 +13,8 @@ use crate::scenario::{
 /// What the user changed. A switch may be given alone or with `true` or `false`.
 #[derive(Debug, Default, Args)]
 pub(super) struct Flags {
-    /// Hub id of the model (`plimsoll models` lists them)
-    #[arg(long, value_name = "ID", help_heading = RUN)]
+    /// Hub id of the model (`plimsoll models` lists them), or the file of its config.json
+    #[arg(long, value_name = "ID|FILE", help_heading = RUN)]
     pub model: Option<String>,
     #[arg(long, help_heading = RUN, help = one_of("Training software", Stack::ALL))]
     pub stack: Option<String>,
