@@ -38,6 +38,9 @@ const WITHOUT_MEMORY: &[&str] = &[
     "transformers_version",
 ];
 
+/// Arguments that classes take without declaring them.
+const UNDECLARED: &[&str] = &["head_dim", "partial_rotary_factor", "sliding_window_pattern"];
+
 /// The configuration that a class makes of its arguments.
 ///
 /// # Errors
@@ -57,10 +60,12 @@ pub(super) fn config(class: &str, arguments: &Map<String, Value>) -> Result<HfCo
         if WITHOUT_MEMORY.contains(&name.as_str()) || defaults.get(name) == Some(value) {
             continue;
         }
+        let is_argument = defaults.contains_key(name) || UNDECLARED.contains(&name.as_str());
+        let is_other = matches!(name.as_str(), "model_type" | "use_sliding_window");
         // What changes nothing of the configuration as it is modelled is not modelled.
         let mut others = arguments.clone();
         others.remove(name);
-        if name == "use_sliding_window" || made(defaults, &others)? == config {
+        if !is_argument || is_other || made(defaults, &others)? == config {
             return Err(Refusal(format!("model.config: '{name}' is not modelled")));
         }
     }
@@ -140,6 +145,14 @@ mod tests {
         assert_eq!(
             of("LlamaConfig", json!({"colour": "blue"})).unwrap_err(),
             "model.config: 'colour' is not modelled"
+        );
+        assert_eq!(
+            of("LlamaConfig", json!({"n_layer": 2})).unwrap_err(),
+            "model.config: 'n_layer' is not modelled"
+        );
+        assert_eq!(
+            of("LlamaConfig", json!({"model_type": "qwen2"})).unwrap_err(),
+            "model.config: 'model_type' is not modelled"
         );
         assert_eq!(
             of("LlamaConfig", json!({"hidden_size": "wide"})).unwrap_err(),
