@@ -9,7 +9,11 @@ use plimsoll::stack::{Detail, record};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let file = arguments.next().ok_or("give a file of rows")?;
-    let detail = if arguments.next().is_some() { Detail::Segments } else { Detail::Full };
+    let detail = if arguments.next().is_some() {
+        Detail::Segments
+    } else {
+        Detail::Full
+    };
     let (rows, _) = score::read(&file, &std::fs::read(&file)?);
     for row in rows {
         let scenario = row.scenario.map_err(|refusal| refusal.0)?;
@@ -21,7 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Event::Alloc(i) => {
                     let a = &recording.allocs[i as usize];
                     let layer = a.place.layer.map_or(String::new(), |l| format!("L{l}."));
-                    println!("+ {} {} {layer}{} {:?}", a.bytes, a.op, a.place.module, a.category);
+                    println!(
+                        "+ {} {} {layer}{} {:?}",
+                        a.bytes, a.op, a.place.module, a.category
+                    );
                 }
                 Event::Free(i) => println!("- {}", recording.allocs[i as usize].bytes),
                 other => println!("= {other:?}"),

@@ -6,8 +6,8 @@ use crate::estimate::EstimateError;
 use crate::model::{Architecture, HfConfig};
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Scenario,
-    SdpaBackend, Stack, Targets, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef,
+    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 
 /// How the base weights of linear layers are stored.
@@ -123,7 +123,10 @@ pub fn config(scenario: &Scenario) -> Result<HfConfig, EstimateError> {
         ModelRef::Catalog(id) => match catalog::model(id) {
             Some(model) => Ok(model.config.clone()),
             None => {
-                let near: Vec<_> = catalog::nearest_models(id, 3).iter().map(|m| m.id.as_str()).collect();
+                let near: Vec<_> = catalog::nearest_models(id, 3)
+                    .iter()
+                    .map(|m| m.id.as_str())
+                    .collect();
                 let problem = format!("'{id}' is not in the catalog; did you mean {}?", near.join(", "));
                 Err(EstimateError::Invalid(vec![FieldError::new("model", problem)]))
             }
@@ -147,7 +150,12 @@ impl Plan {
             (None, Some(gpu)) => match catalog::gpu(gpu) {
                 Some(g) => match g.compute_capability.as_deref().and_then(parse_capability) {
                     Some(capability) => capability,
-                    None => return not_modelled(format!("{} is no CUDA card; its kernels are not known", g.name)),
+                    None => {
+                        return not_modelled(format!(
+                            "{} is no CUDA card; its kernels are not known",
+                            g.name
+                        ));
+                    }
                 },
                 None => DEFAULT_CAPABILITY,
             },
@@ -158,8 +166,15 @@ impl Plan {
             WeightFormat::Fp16 => (Dtype::F16, Storage::Plain),
             WeightFormat::Fp32 => (Dtype::F32, Storage::Plain),
             WeightFormat::Nf4 | WeightFormat::Fp4 => (Dtype::Bf16, Storage::FourBit { double_quant: false }),
-            WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => (Dtype::Bf16, Storage::FourBit { double_quant: true }),
-            other => return not_modelled(format!("weights stored as {} are not modelled yet", other.label())),
+            WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => {
+                (Dtype::Bf16, Storage::FourBit { double_quant: true })
+            }
+            other => {
+                return not_modelled(format!(
+                    "weights stored as {} are not modelled yet",
+                    other.label()
+                ));
+            }
         };
         for (used, what) in [
             (s.padding, "padding masks"),
@@ -167,7 +182,10 @@ impl Plan {
             (s.liger, "Liger kernels"),
             (s.float8 != Float8::Off, "float8 products"),
             (s.expandable_segments, "expandable segments"),
-            (s.checkpointing == Checkpointing::Unsloth, "off-loaded checkpointing on the Hugging Face stack"),
+            (
+                s.checkpointing == Checkpointing::Unsloth,
+                "off-loaded checkpointing on the Hugging Face stack",
+            ),
         ] {
             if used {
                 return not_modelled(format!("{what} are not modelled yet"));
@@ -214,8 +232,15 @@ impl Plan {
             clip: s.clip,
             harness: s.harness,
             keep_outputs: s.keep_outputs,
-            device: Device { capability, multiprocessors: multiprocessors(capability) },
-            workspace_bytes: if capability.0 >= 9 { 32 << 20 } else { 4096 * 1024 * 2 + 16 * 1024 * 8 },
+            device: Device {
+                capability,
+                multiprocessors: multiprocessors(capability),
+            },
+            workspace_bytes: if capability.0 >= 9 {
+                32 << 20
+            } else {
+                4096 * 1024 * 2 + 16 * 1024 * 8
+            },
         })
     }
 }
@@ -247,9 +272,81 @@ fn attention_kernel(
     match s.sdpa_backend {
         SdpaBackend::Math => Ok(AttentionKernel::Math),
         SdpaBackend::Auto | SdpaBackend::Flash if flash => Ok(AttentionKernel::Flash),
-        SdpaBackend::Flash => not_modelled("the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute and heads of at most 256"),
+        SdpaBackend::Flash => not_modelled(
+            "the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute and heads of at most 256",
+        ),
         SdpaBackend::Efficient => not_modelled("SDPA's memory-efficient kernel is not modelled yet"),
         SdpaBackend::Auto if efficient => not_modelled("SDPA's memory-efficient kernel is not modelled yet"),
         SdpaBackend::Auto => Ok(AttentionKernel::Math),
+    }
+}
+
+/// Weights of one kind: how many elements, how many such tensors, are they trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Elements of one tensor.
+    pub elements: u64,
+    /// Tensors of this kind.
+    pub count: u64,
+    /// Are they trained?
+    pub trained: bool,
+}
+
+impl Plan {
+    /// Calls `f` with every kind of weight of the model, adapters included.
+    pub fn for_each_parameter(&self, mut f: impl FnMut(Parameter)) {
+        let full = self.lora.is_none();
+        for (elements, count) in self.arch.vectors_and_tables() {
+            f(Parameter {
+                elements,
+                count,
+                trained: full,
+            });
+        }
+        for linear in self.arch.linears() {
+            let elements = linear.inputs.saturating_mul(linear.outputs);
+            f(Parameter {
+                elements,
+                count: self.arch.layers,
+                trained: full,
+            });
+            if linear.bias {
+                f(Parameter {
+                    elements: linear.outputs,
+                    count: self.arch.layers,
+                    trained: full,
+                });
+            }
+            if let Some(lora) = &self.lora
+                && lora.targets.contains(linear.name)
+            {
+                for width in [linear.inputs, linear.outputs] {
+                    let elements = width.saturating_mul(lora.rank);
+                    f(Parameter {
+                        elements,
+                        count: self.arch.layers,
+                        trained: true,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Weights of the model with its adapters.
+    pub fn parameters(&self) -> u64 {
+        let mut sum = 0u64;
+        self.for_each_parameter(|p| sum = sum.saturating_add(p.elements.saturating_mul(p.count)));
+        sum
+    }
+
+    /// Weights that are trained.
+    pub fn trained_parameters(&self) -> u64 {
+        let mut sum = 0u64;
+        self.for_each_parameter(|p| {
+            if p.trained {
+                sum = sum.saturating_add(p.elements.saturating_mul(p.count));
+            }
+        });
+        sum
     }
 }

@@ -62,7 +62,11 @@ impl Architecture {
         }
         let activation = match config.hidden_act.as_deref() {
             Some("silu" | "swish") | None => "silu",
-            Some(other) => return Err(format!("the activation function '{other}' is not written for this model type")),
+            Some(other) => {
+                return Err(format!(
+                    "the activation function '{other}' is not written for this model type"
+                ));
+            }
         };
         let heads = config.num_attention_heads.max(1);
         let scope = config.attention_bias_scope.as_deref().unwrap_or("");
@@ -81,7 +85,77 @@ impl Architecture {
                 head_norm: config.qk_norm.as_deref() == Some("head"),
                 sliding_window: config.sliding_window,
             },
-            mlp: Mlp { width: config.intermediate_size, bias: config.mlp_bias == Some(true), activation },
+            mlp: Mlp {
+                width: config.intermediate_size,
+                bias: config.mlp_bias == Some(true),
+                activation,
+            },
         })
+    }
+}
+
+/// A linear layer that every decoder layer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Its name, as adapters' targets name it.
+    pub name: &'static str,
+    /// Where it stands in the layer.
+    pub path: &'static str,
+    /// Columns in.
+    pub inputs: u64,
+    /// Columns out.
+    pub outputs: u64,
+    /// Has it a bias?
+    pub bias: bool,
+}
+
+impl Architecture {
+    /// The linear layers of a decoder layer, in the order of registration.
+    pub fn linears(&self) -> [LinearShape; 7] {
+        let (a, m) = (&self.attention, &self.mlp);
+        let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        let linear = |name, path, inputs, outputs, bias| LinearShape {
+            name,
+            path,
+            inputs,
+            outputs,
+            bias,
+        };
+        [
+            linear("q_proj", "self_attn.q_proj", self.hidden, queries, a.qkv_bias),
+            linear("k_proj", "self_attn.k_proj", self.hidden, keys, a.qkv_bias),
+            linear("v_proj", "self_attn.v_proj", self.hidden, keys, a.qkv_bias),
+            linear("o_proj", "self_attn.o_proj", queries, self.hidden, a.output_bias),
+            linear("gate_proj", "mlp.gate_proj", self.hidden, m.width, m.bias),
+            linear("up_proj", "mlp.up_proj", self.hidden, m.width, m.bias),
+            linear("down_proj", "mlp.down_proj", m.width, self.hidden, m.bias),
+        ]
+    }
+
+    /// Elements and number of the weights that are no linear layers: embedding, head, norms.
+    pub fn vectors_and_tables(&self) -> Vec<(u64, u64)> {
+        let tables = if self.tied { 1 } else { 2 };
+        let mut weights = vec![
+            (self.vocab.saturating_mul(self.hidden), tables),
+            (self.hidden, 2 * self.layers + 1),
+        ];
+        if self.attention.head_norm {
+            weights.push((self.attention.head_dim, 2 * self.layers));
+        }
+        weights
+    }
+
+    /// Weights of the model.
+    pub fn parameters(&self) -> u64 {
+        let linears = self.linears().iter().fold(0u64, |sum, l| {
+            let bias = if l.bias { l.outputs } else { 0 };
+            sum.saturating_add(l.inputs.saturating_mul(l.outputs))
+                .saturating_add(bias)
+        });
+        self.vectors_and_tables()
+            .iter()
+            .fold(linears.saturating_mul(self.layers), |sum, (n, count)| {
+                sum.saturating_add(n.saturating_mul(*count))
+            })
     }
 }

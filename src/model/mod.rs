@@ -5,7 +5,7 @@ mod config;
 mod config_json;
 mod implied;
 
-pub use architecture::{Architecture, Attention, Mlp};
+pub use architecture::{Architecture, Attention, LinearShape, Mlp};
 pub use config::HfConfig;
 
 /// Why runs of this model cannot be replayed, or nothing when they can.

@@ -56,7 +56,10 @@ pub struct OutOfMemory;
 impl Allocator {
     /// An allocator over a device with this much memory for it, unlimited with `None`.
     pub fn new(capacity: Option<u64>) -> Self {
-        Allocator { capacity, ..Allocator::default() }
+        Allocator {
+            capacity,
+            ..Allocator::default()
+        }
     }
 
     fn keep(&mut self, index: u32) {
@@ -99,7 +102,11 @@ impl Allocator {
             None => self.new_segment(size, small)?,
         };
         let rest = self.blocks[index as usize].size - size;
-        let split = if small { rest >= super::segment::MIN_BLOCK } else { rest > SMALL_REQUEST };
+        let split = if small {
+            rest >= super::segment::MIN_BLOCK
+        } else {
+            rest > SMALL_REQUEST
+        };
         if split {
             let block = self.blocks[index as usize];
             let remainder = self.push(Block {
@@ -139,7 +146,14 @@ impl Allocator {
                 return Err(OutOfMemory);
             }
         }
-        let index = self.push(Block { address: self.top, size: segment, previous: NONE, next: NONE, small, used: false });
+        let index = self.push(Block {
+            address: self.top,
+            size: segment,
+            previous: NONE,
+            next: NONE,
+            small,
+            used: false,
+        });
         self.top = self.top.saturating_add(segment).saturating_add(2 * MIB);
         self.reserved = self.reserved.saturating_add(segment);
         self.peak_reserved = self.peak_reserved.max(self.reserved);
@@ -156,7 +170,12 @@ impl Allocator {
         if previous != NONE && !self.blocks[previous as usize].used {
             self.unkeep(previous);
             let p = self.blocks[previous as usize];
-            block = Block { address: p.address, size: p.size + block.size, previous: p.previous, ..block };
+            block = Block {
+                address: p.address,
+                size: p.size + block.size,
+                previous: p.previous,
+                ..block
+            };
             self.spare.push(index);
             kept = previous;
         }
@@ -192,13 +211,19 @@ impl Allocator {
     }
 }
 
-/// What serving a whole recording came to, over its training steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What serving a whole recording came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// `max_memory_allocated`.
+    /// `max_memory_allocated` over the training steps.
     pub peak_allocated: u64,
-    /// `max_memory_reserved`.
+    /// `max_memory_reserved` over the training steps.
     pub peak_reserved: u64,
+    /// Highest allocated bytes of all, loading included.
+    pub highest_allocated: u64,
+    /// Highest reserved bytes of all, loading included.
+    pub highest_reserved: u64,
+    /// Bytes of the block that served each allocation: its request rounded up, and a remainder too small to split off.
+    pub blocks: Vec<u64>,
 }
 
 /// Serves every event of a full recording (one without repetitions).
@@ -207,22 +232,35 @@ pub struct Served {
 /// When `capacity` is too small for the run.
 pub fn serve(recording: &Recording, capacity: Option<u64>) -> Result<Served, OutOfMemory> {
     let mut allocator = Allocator::new(capacity);
-    let mut blocks = vec![NONE; recording.allocs.len()];
+    let mut owners = vec![NONE; recording.allocs.len()];
+    let mut blocks = vec![0; recording.allocs.len()];
     let mut loading = true;
+    let (mut loading_allocated, mut loading_reserved) = (0, 0);
     for event in &recording.events {
         match *event {
-            Event::Alloc(i) => blocks[i as usize] = allocator.malloc(recording.allocs[i as usize].bytes)?,
-            Event::Free(i) => allocator.dealloc(blocks[i as usize]),
+            Event::Alloc(i) => {
+                let block = allocator.malloc(recording.allocs[i as usize].bytes)?;
+                owners[i as usize] = block;
+                blocks[i as usize] = allocator.blocks[block as usize].size;
+            }
+            Event::Free(i) => allocator.dealloc(owners[i as usize]),
             Event::EmptyCache => allocator.empty_cache(),
             Event::Phase(phase, ..) if loading && phase != Phase::Load => {
                 loading = false;
+                (loading_allocated, loading_reserved) = (allocator.peak_allocated, allocator.peak_reserved);
                 allocator.peak_allocated = allocator.allocated;
                 allocator.peak_reserved = allocator.reserved;
             }
             Event::Phase(..) | Event::RepeatBegin(_) | Event::RepeatEnd => {}
         }
     }
-    Ok(Served { peak_allocated: allocator.peak_allocated, peak_reserved: allocator.peak_reserved })
+    Ok(Served {
+        peak_allocated: allocator.peak_allocated,
+        peak_reserved: allocator.peak_reserved,
+        highest_allocated: allocator.peak_allocated.max(loading_allocated),
+        highest_reserved: allocator.peak_reserved.max(loading_reserved),
+        blocks,
+    })
 }
 
 #[cfg(test)]
@@ -231,9 +269,13 @@ mod tests {
 
     #[test]
     fn segments_have_the_documented_sizes() {
-        for (request, segment) in
-            [(1, 2 * MIB), (MIB, 2 * MIB), (MIB + 1, 20 * MIB), (10 * MIB, 10 * MIB), (11 * MIB + 1, 12 * MIB)]
-        {
+        for (request, segment) in [
+            (1, 2 * MIB),
+            (MIB, 2 * MIB),
+            (MIB + 1, 20 * MIB),
+            (10 * MIB, 10 * MIB),
+            (11 * MIB + 1, 12 * MIB),
+        ] {
             let mut a = Allocator::new(None);
             assert!(a.malloc(request).is_ok());
             assert_eq!(a.reserved, segment, "request of {request}");

@@ -65,25 +65,47 @@ fn flash_splits(s: &Shape, device: Device) -> u64 {
         let waves = (jobs * splits) as f64 / processors as f64;
         waves / waves.ceil()
     };
-    let best = (1..=most).filter(|&n| eligible(n)).map(efficiency).fold(0.0, f64::max);
-    (1..=most).find(|&n| eligible(n) && efficiency(n) >= 0.85 * best).unwrap_or(1)
+    let best = (1..=most)
+        .filter(|&n| eligible(n))
+        .map(efficiency)
+        .fold(0.0, f64::max);
+    (1..=most)
+        .find(|&n| eligible(n) && efficiency(n) >= 0.85 * best)
+        .unwrap_or(1)
 }
 
 impl<'t> Tensor<'t> {
     /// SDPA by the flash kernel. `self`, `key`, `value` are batch x heads x sequence x width; keys and values may have
     /// fewer heads.
-    pub fn sdpa_flash(&self, key: &Tensor<'t>, value: &Tensor<'t>, shape: Shape, device: Device) -> Tensor<'t> {
+    pub fn sdpa_flash(
+        &self,
+        key: &Tensor<'t>,
+        value: &Tensor<'t>,
+        shape: Shape,
+        device: Device,
+    ) -> Tensor<'t> {
         const OP: &str = "scaled_dot_product_attention";
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, key.id, value.id];
         let node = inner.records_grad(&ids).then(|| {
-            let node = inner.node(Gradient::Flash(shape), "ScaledDotProductFlashAttentionBackward0", &ids);
+            let node = inner.node(
+                Gradient::Flash(shape),
+                "ScaledDotProductFlashAttentionBackward0",
+                &ids,
+            );
             for (slot, id) in ids.into_iter().enumerate() {
                 inner.save(node, slot, id);
             }
             node
         });
-        let Shape { batch, heads, seq, value_dim, dtype, .. } = shape;
+        let Shape {
+            batch,
+            heads,
+            seq,
+            value_dim,
+            dtype,
+            ..
+        } = shape;
         let out = Layout::contiguous(&[batch, seq, heads, value_dim]).transposed(1, 2);
         let out = inner.alloc(out, dtype, OP);
         let lse = inner.alloc(Layout::contiguous(&[batch, heads, seq]), Dtype::F32, OP);
@@ -107,7 +129,10 @@ impl<'t> Tensor<'t> {
         for id in [lse, rng, unused] {
             inner.release(id);
         }
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 
     /// SDPA by the memory-efficient kernel; `mask` is the additive mask, when there is one.
@@ -123,7 +148,11 @@ impl<'t> Tensor<'t> {
         let ids = [self.id, key.id, value.id];
         let grad = inner.records_grad(&ids);
         let node = grad.then(|| {
-            let node = inner.node(Gradient::Efficient(shape), "ScaledDotProductEfficientAttentionBackward0", &ids);
+            let node = inner.node(
+                Gradient::Efficient(shape),
+                "ScaledDotProductEfficientAttentionBackward0",
+                &ids,
+            );
             for (slot, id) in ids.into_iter().enumerate() {
                 inner.save(node, slot, id);
             }
@@ -132,11 +161,26 @@ impl<'t> Tensor<'t> {
             }
             node
         });
-        let Shape { batch, heads, seq, value_dim, dtype, .. } = shape;
+        let Shape {
+            batch,
+            heads,
+            seq,
+            value_dim,
+            dtype,
+            ..
+        } = shape;
         let out = Layout::contiguous(&[batch, seq, heads, value_dim]).transposed(1, 2);
         let out = inner.alloc(out, dtype, OP);
         // The log-sum-exp is computed only when a gradient follows; its rows are padded to 32.
-        let lse = if grad { inner.alloc(Layout::contiguous(&[batch, heads, round_up(seq, 32)]), Dtype::F32, OP) } else { NONE };
+        let lse = if grad {
+            inner.alloc(
+                Layout::contiguous(&[batch, heads, round_up(seq, 32)]),
+                Dtype::F32,
+                OP,
+            )
+        } else {
+            NONE
+        };
         if let Some(node) = node {
             inner.set_node(out, node, 0);
             inner.save(node, 4, out);
@@ -145,7 +189,10 @@ impl<'t> Tensor<'t> {
         if lse != NONE {
             inner.release(lse);
         }
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 }
 
@@ -153,7 +200,8 @@ impl Inner {
     /// `_flash_attention_backward`: dq, dk, dv, then scratch; grouped keys and values get gradients of all heads first.
     pub(super) fn flash_gradients(&mut self, s: Shape, out: &mut [u32; MAX_EDGES]) {
         const OP: &str = "flash_attention_backward";
-        let like = |heads: u64, width: u64| Layout::contiguous(&[s.batch, s.seq, heads, width]).transposed(1, 2);
+        let like =
+            |heads: u64, width: u64| Layout::contiguous(&[s.batch, s.seq, heads, width]).transposed(1, 2);
         out[0] = self.alloc(like(s.heads, s.head_dim), s.dtype, OP);
         out[1] = self.alloc(like(s.kv_heads, s.head_dim), s.dtype, OP);
         out[2] = self.alloc(like(s.kv_heads, s.value_dim), s.dtype, OP);
@@ -175,7 +223,8 @@ impl Inner {
     pub(super) fn efficient_gradients(&mut self, node: u32, s: Shape, out: &mut [u32; MAX_EDGES]) {
         const OP: &str = "efficient_attention_backward";
         let _ = node;
-        let like = |heads: u64, width: u64| Layout::contiguous(&[s.batch, s.seq, heads, width]).transposed(1, 2);
+        let like =
+            |heads: u64, width: u64| Layout::contiguous(&[s.batch, s.seq, heads, width]).transposed(1, 2);
         out[0] = self.alloc(like(s.heads, s.head_dim), s.dtype, OP);
         out[1] = self.alloc(like(s.kv_heads, s.head_dim), s.dtype, OP);
         out[2] = self.alloc(like(s.kv_heads, s.value_dim), s.dtype, OP);

@@ -106,7 +106,11 @@ impl Inner {
                 record.uses += 1;
                 Edge::Leaf(id)
             };
-            *slot = Some(Input { edge, layout: record.layout, dtype: record.dtype });
+            *slot = Some(Input {
+                edge,
+                layout: record.layout,
+                dtype: record.dtype,
+            });
             if let Edge::Leaf(leaf) = edge {
                 self.retain(leaf);
             }
@@ -176,13 +180,21 @@ impl Inner {
             let dtype = self.records[id as usize].dtype;
             let full = self.records[id as usize].layout;
             let reduced = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "sum");
-            self.reduction_scratch(full.numel(), input.layout.numel(), full.last() == input.layout.last());
+            self.reduction_scratch(
+                full.numel(),
+                input.layout.numel(),
+                full.last() == input.layout.last(),
+            );
             self.release(id);
             id = reduced;
         }
         if self.records[id as usize].dtype != input.dtype {
             let layout = self.records[id as usize].layout;
-            let layout = if layout.is_dense() { layout } else { Layout::elementwise(&[&layout]) };
+            let layout = if layout.is_dense() {
+                layout
+            } else {
+                Layout::elementwise(&[&layout])
+            };
             let cast = self.alloc(layout, input.dtype, "to");
             self.release(id);
             id = cast;
@@ -196,12 +208,20 @@ impl Inner {
             Edge::None => self.release(grad),
             Edge::Node(node, output) => {
                 let old = self.nodes[node as usize].buffers[output as usize];
-                let sum = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+                let sum = if old == NONE {
+                    grad
+                } else {
+                    self.sum_gradients(old, grad)
+                };
                 self.nodes[node as usize].buffers[output as usize] = sum;
             }
             Edge::Leaf(leaf) => {
                 let old = self.records[leaf as usize].partial;
-                let sum = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+                let sum = if old == NONE {
+                    grad
+                } else {
+                    self.sum_gradients(old, grad)
+                };
                 self.records[leaf as usize].partial = sum;
                 self.records[leaf as usize].uses -= 1;
                 if self.records[leaf as usize].uses == 0 {
@@ -233,24 +253,40 @@ impl Inner {
         self.records[leaf as usize].grad = grad;
     }
 
+    /// Drops what a checkpoint made again for this node: an unpacked tensor lives as long as the formula.
+    pub fn release_recomputed(&mut self, node: u32) {
+        for slot in 0..MAX_SAVED {
+            if let Saved::Packed(frame, number) = self.nodes[node as usize].saved[slot]
+                && let Some(id) = self.frames[frame as usize].recomputed.get_mut(number as usize)
+            {
+                let id = std::mem::replace(id, NONE);
+                if id != NONE {
+                    self.release(id);
+                }
+            }
+        }
+    }
+
     /// Drops what a node saved (`release_variables`).
     pub fn release_saved(&mut self, node: u32) {
         for slot in 0..MAX_SAVED {
             match std::mem::take(&mut self.nodes[node as usize].saved[slot]) {
                 Saved::None => {}
                 Saved::Tensor(id) => self.release(id),
-                Saved::Packed(frame, number) => {
+                Saved::Packed(frame, _) => {
                     let f = &mut self.frames[frame as usize];
                     f.outstanding -= 1;
                     let last = f.outstanding == 0;
-                    let made = f.recomputed.get_mut(number as usize).map(|id| std::mem::replace(id, NONE));
-                    let others = if last { std::mem::take(&mut f.others) } else { Vec::new() };
-                    let input = if last { std::mem::replace(&mut f.input, NONE) } else { NONE };
-                    if let Some(id) = made
-                        && id != NONE
-                    {
-                        self.release(id);
-                    }
+                    let others = if last {
+                        std::mem::take(&mut f.others)
+                    } else {
+                        Vec::new()
+                    };
+                    let input = if last {
+                        std::mem::replace(&mut f.input, NONE)
+                    } else {
+                        NONE
+                    };
                     if input != NONE {
                         self.release(input);
                     }
@@ -267,9 +303,11 @@ impl Inner {
         match self.nodes[node as usize].saved[slot] {
             Saved::None => NONE,
             Saved::Tensor(id) => id,
-            Saved::Packed(frame, number) => {
-                self.frames[frame as usize].recomputed.get(number as usize).copied().unwrap_or(NONE)
-            }
+            Saved::Packed(frame, number) => self.frames[frame as usize]
+                .recomputed
+                .get(number as usize)
+                .copied()
+                .unwrap_or(NONE),
         }
     }
 
@@ -292,10 +330,15 @@ pub type Rerun<'a, 't> = &'a dyn Fn(u32, Tensor<'t>, Vec<Tensor<'t>>) -> Tensor<
 impl Tape {
     /// `loss.backward()`. Consumes the graph; `rerun` runs a checkpointed layer again.
     pub fn backward<'t>(&'t self, loss: &Tensor<'t>, rerun: Rerun<'_, 't>) {
-        let Some((node, output)) = self.node_of(loss.id) else { return };
+        let Some((node, output)) = self.node_of(loss.id) else {
+            return;
+        };
         let seed = {
             let mut inner = self.inner.borrow_mut();
-            let (layout, dtype) = (inner.records[loss.id as usize].layout, inner.records[loss.id as usize].dtype);
+            let (layout, dtype) = (
+                inner.records[loss.id as usize].layout,
+                inner.records[loss.id as usize].dtype,
+            );
             let seed = inner.alloc(layout, dtype, "backward");
             // The caller's list of gradients holds the seed until backward returns.
             inner.retain(seed);
@@ -314,7 +357,12 @@ impl Tape {
     }
 
     fn handles<'t>(&'t self, inner: &mut Inner, ids: &[u32]) -> Vec<Tensor<'t>> {
-        ids.iter().map(|&id| Tensor { tape: self, id: inner.retain(id) }).collect()
+        ids.iter()
+            .map(|&id| Tensor {
+                tape: self,
+                id: inner.retain(id),
+            })
+            .collect()
     }
 
     fn node_of(&self, id: u32) -> Option<(u32, usize)> {
@@ -328,7 +376,11 @@ impl Tape {
         let mut node = self.inner.borrow().nodes.len() as u32;
         while node > first {
             node -= 1;
-            if self.inner.borrow().nodes[node as usize].buffers.iter().all(|&b| b == NONE) {
+            if self.inner.borrow().nodes[node as usize]
+                .buffers
+                .iter()
+                .all(|&b| b == NONE)
+            {
                 continue;
             }
             self.run_node(node, rerun);
@@ -345,7 +397,10 @@ impl Tape {
         let (outer_place, outer_name) = {
             let mut inner = self.inner.borrow_mut();
             inner.enter_group(group);
-            (std::mem::replace(&mut inner.place, place), inner.running.replace(name))
+            (
+                std::mem::replace(&mut inner.place, place),
+                inner.running.replace(name),
+            )
         };
         let frame = self.inner.borrow().frame_to_recompute(node);
         if let Some(frame) = frame {
@@ -370,8 +425,10 @@ impl Tape {
             let (layer, input, others, autocast) = (f.layer, f.input, f.others.clone(), f.autocast);
             // The function runs on a detached copy of the input that requires grad as the input did.
             let detached = {
-                let (layout, requires) =
-                    (inner.records[input as usize].layout, inner.records[input as usize].requires_grad);
+                let (layout, requires) = (
+                    inner.records[input as usize].layout,
+                    inner.records[input as usize].requires_grad,
+                );
                 let d = inner.alias(input, layout, true);
                 inner.records[d as usize].requires_grad = requires;
                 d
@@ -380,7 +437,16 @@ impl Tape {
             inner.recomputing = frame;
             inner.in_recompute = true;
             let others = self.handles(&mut inner, &others);
-            (layer, Tensor { tape: self, id: detached }, others, autocast, inner.running.take())
+            (
+                layer,
+                Tensor {
+                    tape: self,
+                    id: detached,
+                },
+                others,
+                autocast,
+                inner.running.take(),
+            )
         };
         let nodes = self.inner.borrow().nodes.len();
         self.set_autocast(autocast);
@@ -403,7 +469,11 @@ impl Tape {
         for node in first..inner.nodes.len() {
             inner.release_saved(node as u32);
             for slot in 0..MAX_EDGES {
-                if let Some(Input { edge: Edge::Leaf(leaf), .. }) = inner.nodes[node].inputs[slot] {
+                if let Some(Input {
+                    edge: Edge::Leaf(leaf),
+                    ..
+                }) = inner.nodes[node].inputs[slot]
+                {
                     inner.records[leaf as usize].uses -= 1;
                     inner.release(leaf);
                 }
@@ -414,7 +484,13 @@ impl Tape {
 
     /// Reentrant checkpointing: forward again with its graph, then a backward pass of its own
     /// (`torch.utils.checkpoint.CheckpointFunction.backward`).
-    fn backward_through_checkpoint<'t>(&'t self, node: u32, layer: u32, autocast: Option<Dtype>, rerun: Rerun<'_, 't>) {
+    fn backward_through_checkpoint<'t>(
+        &'t self,
+        node: u32,
+        layer: u32,
+        autocast: Option<Dtype>,
+        rerun: Rerun<'_, 't>,
+    ) {
         let (detached, others, running) = {
             let mut inner = self.inner.borrow_mut();
             let others = inner.kept.first().cloned().unwrap_or_default();

@@ -12,6 +12,9 @@ const SORT_ABOVE: u64 = 3072;
 /// Rows that one thread sums in the sorted kernel (`EmbeddingBackwardKernel.cu: NROWS_PER_THREAD`).
 const ROWS_PER_THREAD: u64 = 10;
 
+/// Scratch of a scan over the segments.
+const SCAN_BYTES: u64 = 1279;
+
 impl<'t> Tensor<'t> {
     /// `torch.nn.functional.embedding(ids, self)`: `ids` is batch x sequence.
     pub fn embedding(&self, ids: &Tensor<'t>) -> Tensor<'t> {
@@ -22,7 +25,9 @@ impl<'t> Tensor<'t> {
         let mut shape = ids_layout.shape().to_vec();
         shape.push(width);
         let node = inner.records_grad(&[self.id]).then(|| {
-            let op = Gradient::Embedding { tokens: ids_layout.numel() };
+            let op = Gradient::Embedding {
+                tokens: ids_layout.numel(),
+            };
             let node = inner.node(op, "EmbeddingBackward0", &[self.id]);
             inner.save(node, 0, ids.id);
             node
@@ -32,7 +37,10 @@ impl<'t> Tensor<'t> {
             debug_assert!(node < 1 << NODE_BITS);
             inner.set_node(out, node, 0);
         }
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 }
 
@@ -54,16 +62,34 @@ pub(super) fn backward(inner: &mut Inner, tokens: u64, weight: Layout, dtype: Dt
     let segment_offsets = inner.scratch(tokens * 8, OP);
     let segments = inner.scratch(8, OP);
     let max_segments = tokens.min(rows);
+    let (marks, scan) = (inner.scratch(tokens * 8, OP), inner.scratch(SCAN_BYTES, OP));
+    inner.free_scratch(scan);
+    inner.free_scratch(marks);
     let per_segment = inner.scratch(max_segments * 8, OP);
     let per_segment_offsets = inner.scratch(max_segments * 8, OP);
+    let scan = inner.scratch(SCAN_BYTES, OP);
+    inner.free_scratch(scan);
     let partials = inner.scratch(8, OP);
     let max_partials = tokens / ROWS_PER_THREAD + max_segments;
     let partial_offsets = inner.scratch(max_partials * 8, OP);
     // Partial sums in fp32, the width rounded to a warp.
-    let sums = inner.scratch(max_partials.saturating_mul(width.div_ceil(32) * 32).saturating_mul(4), OP);
-    for s in
-        [sums, partial_offsets, partials, per_segment_offsets, per_segment, segments, segment_offsets, original, sorted]
-    {
+    let sums = inner.scratch(
+        max_partials
+            .saturating_mul(width.div_ceil(32) * 32)
+            .saturating_mul(4),
+        OP,
+    );
+    for s in [
+        sums,
+        partial_offsets,
+        partials,
+        per_segment_offsets,
+        per_segment,
+        segments,
+        segment_offsets,
+        original,
+        sorted,
+    ] {
         inner.free_scratch(s);
     }
     out

@@ -77,6 +77,7 @@ impl Inner {
         let g = buffers[0];
         let mut out = [NONE; MAX_EDGES];
         self.gradients(node, op, g, &mut out);
+        self.release_recomputed(node);
         let inputs = self.nodes[node as usize].inputs;
         for (slot, input) in out.iter_mut().zip(&inputs) {
             if let (true, Some(input)) = (*slot != NONE, input) {
@@ -100,8 +101,16 @@ impl Inner {
 
     fn gradients(&mut self, node: u32, op: Gradient, g: u32, out: &mut [u32; MAX_EDGES]) {
         let inputs = self.nodes[node as usize].inputs;
-        let layout = if g == NONE { Layout::contiguous(&[]) } else { self.records[g as usize].layout };
-        let dtype = if g == NONE { Dtype::F32 } else { self.records[g as usize].dtype };
+        let layout = if g == NONE {
+            Layout::contiguous(&[])
+        } else {
+            self.records[g as usize].layout
+        };
+        let dtype = if g == NONE {
+            Dtype::F32
+        } else {
+            self.records[g as usize].dtype
+        };
         match op {
             Gradient::Pass => {
                 for (slot, input) in out.iter_mut().zip(&inputs) {
@@ -227,7 +236,8 @@ impl Inner {
             g = flat;
         }
         let dtype = self.records[g as usize].dtype;
-        let (mut gx, mut gw, mut gb) = (NONE, NONE, NONE);
+        let (mut gx, mut gb) = (NONE, NONE);
+        let gw;
         let weight = |inner: &mut Self| match inputs[1] {
             Some(w) => inner.alloc(w.layout, dtype, "mm"),
             None => NONE,
@@ -259,6 +269,7 @@ impl Inner {
                 self.touch_workspace();
             }
         }
+        self.release_recomputed(node);
         self.release(g);
         self.release_saved(node);
         if let (true, Some(x)) = (gx != NONE, inputs[0]) {
@@ -283,7 +294,11 @@ impl Inner {
     fn embedding_gradient(&mut self, g: u32, tokens: u64, weight: Layout) -> u32 {
         let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
         // grad_.contiguous()
-        let copy = if layout.is_contiguous() { NONE } else { self.alloc(Layout::contiguous(layout.shape()), dtype, "clone") };
+        let copy = if layout.is_contiguous() {
+            NONE
+        } else {
+            self.alloc(Layout::contiguous(layout.shape()), dtype, "clone")
+        };
         let out = super::embedding::backward(self, tokens, weight, dtype);
         if copy != NONE {
             self.release(copy);

@@ -14,7 +14,11 @@ pub struct Layout {
 impl Layout {
     /// A dense tensor in row-major order.
     pub fn contiguous(shape: &[u64]) -> Self {
-        let mut layout = Layout { dims: shape.len() as u8, shape: [1; MAX_DIMS], strides: [0; MAX_DIMS] };
+        let mut layout = Layout {
+            dims: shape.len() as u8,
+            shape: [1; MAX_DIMS],
+            strides: [0; MAX_DIMS],
+        };
         layout.shape[..shape.len()].copy_from_slice(shape);
         let mut stride = 1u64;
         for i in (0..shape.len()).rev() {
@@ -145,7 +149,11 @@ impl Layout {
         }
         let stride = |o: &Layout, dim: usize| -> u64 {
             let offset = dims - o.dims as usize;
-            if dim < offset || (o.shape[dim - offset] == 1 && shape[dim] != 1) { 0 } else { o.strides[dim - offset] }
+            if dim < offset || (o.shape[dim - offset] == 1 && shape[dim] != 1) {
+                0
+            } else {
+                o.strides[dim - offset]
+            }
         };
         let mut order: [usize; MAX_DIMS] = [0; MAX_DIMS];
         for (i, slot) in order[..dims].iter_mut().enumerate() {
@@ -198,7 +206,10 @@ mod tests {
         assert_eq!(heads_first.shape(), &[2, 8, 320, 64]);
         assert!(!heads_first.is_contiguous() && heads_first.is_dense());
         let back = heads_first.transposed(1, 2);
-        assert_eq!(back.viewed(&[2, 320, 512]), Some(Layout::contiguous(&[2, 320, 512])));
+        assert_eq!(
+            back.viewed(&[2, 320, 512]),
+            Some(Layout::contiguous(&[2, 320, 512]))
+        );
         let rewritten = Layout::contiguous(&[2, 8, 320, 64]).transposed(1, 2);
         assert_eq!(rewritten.viewed(&[2, 320, 512]), None);
     }

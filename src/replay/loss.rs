@@ -10,7 +10,11 @@ impl<'t> Tensor<'t> {
     pub fn cross_entropy(&self, labels: &Tensor<'t>) -> Tensor<'t> {
         const OP: &str = "cross_entropy";
         // Autocast computes the loss in fp32.
-        let logits = if self.tape.autocast().is_some() { self.to(Dtype::F32) } else { self.clone() };
+        let logits = if self.tape.autocast().is_some() {
+            self.to(Dtype::F32)
+        } else {
+            self.clone()
+        };
         let mut inner = self.tape.inner.borrow_mut();
         let (layout, dtype) = (logits.layout_in(&inner), inner.records[logits.id as usize].dtype);
         let grad = inner.records_grad(&[logits.id]);
@@ -36,7 +40,10 @@ impl<'t> Tensor<'t> {
         inner.release(log_probs);
         debug_assert!(out != NONE);
         drop(inner);
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 
     fn layout_in(&self, inner: &super::tape::Inner) -> Layout {

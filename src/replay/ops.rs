@@ -7,9 +7,19 @@ use super::layout::Layout;
 use super::tape::{Inner, NONE, Tensor};
 
 impl<'t> Tensor<'t> {
-    fn unary(&self, op: &'static str, name: &'static str, gradient: Gradient, save: Save, dtype: Dtype, layout: Layout) -> Tensor<'t> {
+    fn unary(
+        &self,
+        op: &'static str,
+        name: &'static str,
+        gradient: Gradient,
+        save: Save,
+        dtype: Dtype,
+        layout: Layout,
+    ) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner.records_grad(&[self.id]).then(|| inner.node(gradient, name, &[self.id]));
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(gradient, name, &[self.id]));
         if let (Some(node), Save::Input) = (node, save) {
             inner.save(node, 0, self.id);
         }
@@ -21,7 +31,10 @@ impl<'t> Tensor<'t> {
                 inner.save(node, 0, out);
             }
         }
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 
     fn like(&self) -> (Dtype, Layout) {
@@ -35,13 +48,27 @@ impl<'t> Tensor<'t> {
             return self.clone();
         }
         let layout = self.like().1;
-        self.unary("to", "ToCopyBackward0", Gradient::Cast, Save::Nothing, dtype, layout)
+        self.unary(
+            "to",
+            "ToCopyBackward0",
+            Gradient::Cast,
+            Save::Nothing,
+            dtype,
+            layout,
+        )
     }
 
     /// `self.pow(2)`.
     pub fn square(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        self.unary("pow", "PowBackward0", Gradient::Square, Save::Input, dtype, layout)
+        self.unary(
+            "pow",
+            "PowBackward0",
+            Gradient::Square,
+            Save::Input,
+            dtype,
+            layout,
+        )
     }
 
     /// `self.mean(-1, keepdim=True)`.
@@ -50,50 +77,108 @@ impl<'t> Tensor<'t> {
         if let Some(last) = shape.last_mut() {
             *last = 1;
         }
-        self.unary("mean", "MeanBackward1", Gradient::Mean, Save::Nothing, self.dtype(), Layout::contiguous(&shape))
+        self.unary(
+            "mean",
+            "MeanBackward1",
+            Gradient::Mean,
+            Save::Nothing,
+            self.dtype(),
+            Layout::contiguous(&shape),
+        )
     }
 
     /// `self + number`.
     pub fn add_number(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        self.unary("add", "AddBackward0", Gradient::Pass, Save::Nothing, dtype, layout)
+        self.unary(
+            "add",
+            "AddBackward0",
+            Gradient::Pass,
+            Save::Nothing,
+            dtype,
+            layout,
+        )
     }
 
     /// `self * number` or `self / number`. Numbers are never packed by a checkpoint.
     pub fn scale(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        self.unary("mul", "MulBackward0", Gradient::Pointwise, Save::Nothing, dtype, layout)
+        self.unary(
+            "mul",
+            "MulBackward0",
+            Gradient::Pointwise,
+            Save::Nothing,
+            dtype,
+            layout,
+        )
+    }
+
+    /// `self *= number`: a node, but no memory.
+    pub fn scale_in_place(&self) -> Tensor<'t> {
+        self.viewed("MulBackward0", Gradient::Pointwise, self.layout())
     }
 
     /// `torch.rsqrt(self)`.
     pub fn rsqrt(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        self.unary("rsqrt", "RsqrtBackward0", Gradient::Rsqrt, Save::Output, dtype, layout)
+        self.unary(
+            "rsqrt",
+            "RsqrtBackward0",
+            Gradient::Rsqrt,
+            Save::Output,
+            dtype,
+            layout,
+        )
     }
 
     /// `-self`.
     pub fn neg(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        self.unary("neg", "NegBackward0", Gradient::Pointwise, Save::Nothing, dtype, layout)
+        self.unary(
+            "neg",
+            "NegBackward0",
+            Gradient::Pointwise,
+            Save::Nothing,
+            dtype,
+            layout,
+        )
     }
 
     /// `silu(self)`, `gelu(self)`, `relu(self)`: they save their input.
     pub fn activation(&self, op: &'static str) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        let name = if op == "silu" { "SiluBackward0" } else { "GeluBackward0" };
+        let name = if op == "silu" {
+            "SiluBackward0"
+        } else {
+            "GeluBackward0"
+        };
         self.unary(op, name, Gradient::Pointwise, Save::Input, dtype, layout)
     }
 
     /// `torch.tanh(self)`, `torch.sigmoid(self)`: they save their output.
     pub fn squash(&self, op: &'static str) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        self.unary(op, "TanhBackward0", Gradient::Pointwise, Save::Output, dtype, layout)
+        self.unary(
+            op,
+            "TanhBackward0",
+            Gradient::Pointwise,
+            Save::Output,
+            dtype,
+            layout,
+        )
     }
 
     /// `self.clone()`.
     pub fn copy(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
-        self.unary("clone", "CloneBackward0", Gradient::Pass, Save::Nothing, dtype, layout)
+        self.unary(
+            "clone",
+            "CloneBackward0",
+            Gradient::Pass,
+            Save::Nothing,
+            dtype,
+            layout,
+        )
     }
 
     /// `self.contiguous()`.
@@ -103,17 +188,29 @@ impl<'t> Tensor<'t> {
             return self.clone();
         }
         let dense = Layout::contiguous(layout.shape());
-        self.unary("contiguous", "CloneBackward0", Gradient::Pass, Save::Nothing, self.dtype(), dense)
+        self.unary(
+            "contiguous",
+            "CloneBackward0",
+            Gradient::Pass,
+            Save::Nothing,
+            self.dtype(),
+            dense,
+        )
     }
 
     fn viewed(&self, name: &'static str, gradient: Gradient, layout: Layout) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner.records_grad(&[self.id]).then(|| inner.node(gradient, name, &[self.id]));
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(gradient, name, &[self.id]));
         let out = inner.alias(self.id, layout, true);
         if let Some(node) = node {
             inner.set_node(out, node, 0);
         }
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 
     /// `self.reshape(shape)`: a view where the strides allow one, else a copy.
@@ -152,7 +249,14 @@ impl<'t> Tensor<'t> {
         if let Some(last) = shape.last_mut() {
             *last += other.layout().last();
         }
-        self.binary(other, "cat", "CatBackward0", Gradient::Cat, false, Some(Layout::contiguous(&shape)))
+        self.binary(
+            other,
+            "cat",
+            "CatBackward0",
+            Gradient::Cat,
+            false,
+            Some(Layout::contiguous(&shape)),
+        )
     }
 
     /// `self + other`.
@@ -189,14 +293,20 @@ impl<'t> Tensor<'t> {
             }
             node
         });
-        let (a, b) = (&inner.records[self.id as usize], &inner.records[other.id as usize]);
+        let (a, b) = (
+            &inner.records[self.id as usize],
+            &inner.records[other.id as usize],
+        );
         let layout = layout.unwrap_or_else(|| Layout::elementwise(&[&a.layout, &b.layout]));
         let dtype = promote(a.dtype, &a.layout, b.dtype, &b.layout);
         let out = inner.alloc(layout, dtype, op);
         if let Some(node) = node {
             inner.set_node(out, node, 0);
         }
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 
     /// Keys and values of grouped heads, repeated for every query head (`repeat_kv`): expand, then reshape by copy.
@@ -207,14 +317,28 @@ impl<'t> Tensor<'t> {
         let layout = self.layout();
         let s = layout.shape();
         let shape = [s[0], s[1] * times, s[2], s[3]];
-        self.unary("reshape", "ExpandBackward0", Gradient::Expand, Save::Nothing, self.dtype(), Layout::contiguous(&shape))
+        self.unary(
+            "reshape",
+            "ExpandBackward0",
+            Gradient::Expand,
+            Save::Nothing,
+            self.dtype(),
+            Layout::contiguous(&shape),
+        )
     }
 
     /// `torch.nn.functional.softmax(self, dim=-1, dtype=dtype)`.
     pub fn softmax(&self, dtype: Dtype) -> Tensor<'t> {
         let input = self.to(dtype);
         let layout = Layout::contiguous(input.layout().shape());
-        input.unary("softmax", "SoftmaxBackward0", Gradient::Softmax { input: dtype }, Save::Output, dtype, layout)
+        input.unary(
+            "softmax",
+            "SoftmaxBackward0",
+            Gradient::Softmax { input: dtype },
+            Save::Output,
+            dtype,
+            layout,
+        )
     }
 
     /// `torch.nn.functional.dropout(self, p, training=True)` for p above zero: a mask of one byte an element is kept.
@@ -231,13 +355,23 @@ impl<'t> Tensor<'t> {
             inner.save(node, 0, mask);
         }
         inner.release(mask);
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 
     /// `torch._safe_softmax(self, dim=-1)`: rows that are masked as a whole are looked for.
     pub fn safe_softmax(&self) -> Tensor<'t> {
         let (dtype, layout) = (self.dtype(), Layout::contiguous(self.layout().shape()));
-        let out = self.unary("_safe_softmax", "SafeSoftmaxBackward0", Gradient::Softmax { input: dtype }, Save::Output, dtype, layout);
+        let out = self.unary(
+            "_safe_softmax",
+            "SafeSoftmaxBackward0",
+            Gradient::Softmax { input: dtype },
+            Save::Output,
+            dtype,
+            layout,
+        );
         let mut inner = self.tape.inner.borrow_mut();
         let masked = inner.scratch(layout.numel(), "_safe_softmax");
         let rows = inner.scratch(layout.numel() / layout.last().max(1), "_safe_softmax");
@@ -259,7 +393,12 @@ impl<'t> Tensor<'t> {
         };
         let (a, b) = (flat(self), flat(other));
         let (left, right) = (self.layout(), other.layout());
-        let shape = [left.shape()[0], left.shape()[1], left.shape()[2], right.shape()[3]];
+        let shape = [
+            left.shape()[0],
+            left.shape()[1],
+            left.shape()[2],
+            right.shape()[3],
+        ];
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [a.id, b.id];
         let node = inner.records_grad(&ids).then(|| {
@@ -273,13 +412,20 @@ impl<'t> Tensor<'t> {
             node
         });
         let dtype = inner.records[a.id as usize].dtype;
-        let out = inner.alloc(Layout::contiguous(&[shape[0] * shape[1], shape[2], shape[3]]), dtype, "matmul");
+        let out = inner.alloc(
+            Layout::contiguous(&[shape[0] * shape[1], shape[2], shape[3]]),
+            dtype,
+            "matmul",
+        );
         inner.touch_workspace();
         if let Some(node) = node {
             inner.set_node(out, node, 0);
         }
         drop(inner);
-        let out = Tensor { tape: self.tape, id: out };
+        let out = Tensor {
+            tape: self.tape,
+            id: out,
+        };
         out.viewed("UnsafeViewBackward0", Gradient::View, Layout::contiguous(&shape))
     }
 
@@ -332,8 +478,18 @@ impl<'t> Tensor<'t> {
         let rows = layout.numel() / inputs.max(1);
         let ids = [input.id, weight.id, bias.map_or(NONE, |b| b.id)];
         let node = inner.records_grad(&ids).then(|| {
-            let op = LinearGrad { rows, inputs, outputs, bias: bias.is_some(), flattened: layout.shape().len() > 2 };
-            let name = if bias.is_some() { "AddmmBackward0" } else { "MmBackward0" };
+            let op = LinearGrad {
+                rows,
+                inputs,
+                outputs,
+                bias: bias.is_some(),
+                flattened: layout.shape().len() > 2,
+            };
+            let name = if bias.is_some() {
+                "AddmmBackward0"
+            } else {
+                "MmBackward0"
+            };
             let node = inner.node(Gradient::Linear(op), name, &ids);
             if inner.needs_grad(input.id) {
                 inner.save(node, 0, weight.id);
@@ -358,7 +514,10 @@ impl<'t> Tensor<'t> {
             inner.set_node(out, node, 0);
         }
         drop(inner);
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 }
 

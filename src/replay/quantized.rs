@@ -1,6 +1,5 @@
 //! bitsandbytes' 4-bit products (`backends/cuda/ops.py: gemm_4bit`, `autograd/_functions.py: MatMul4Bit`).
 
-use super::dtype::Dtype;
 use super::grad::Gradient;
 use super::layout::Layout;
 use super::tape::{Inner, NONE, Tensor};
@@ -34,13 +33,21 @@ impl<'t> Tensor<'t> {
         let node = inner
             .records_grad(&[self.id])
             .then(|| inner.node(Gradient::Gemm4bit(gemm), "MatMul4BitBackward", &[self.id]));
-        let (layout, dtype) = (inner.records[self.id as usize].layout, inner.records[self.id as usize].dtype);
+        let (layout, dtype) = (
+            inner.records[self.id as usize].layout,
+            inner.records[self.id as usize].dtype,
+        );
         let (mut absmax, mut difference) = (NONE, NONE);
         if gemm.double_quant {
             absmax = inner.scratch(gemm.absmax_bytes(), OP);
             difference = inner.scratch(gemm.absmax_bytes(), OP);
         }
-        let weight = inner.scratch(gemm.inputs.saturating_mul(gemm.outputs).saturating_mul(dtype.size()), OP);
+        let weight = inner.scratch(
+            gemm.inputs
+                .saturating_mul(gemm.outputs)
+                .saturating_mul(dtype.size()),
+            OP,
+        );
         let mut shape = layout.shape().to_vec();
         if let Some(last) = shape.last_mut() {
             *last = gemm.outputs;
@@ -53,7 +60,10 @@ impl<'t> Tensor<'t> {
         if let Some(node) = node {
             inner.set_node(out, node, 0);
         }
-        Tensor { tape: self.tape, id: out }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 }
 
@@ -62,7 +72,11 @@ impl Inner {
     pub(super) fn gemm_4bit_gradient(&mut self, g: u32, gemm: Gemm4bit) -> u32 {
         const OP: &str = "MatMul4BitBackward";
         let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
-        let absmax = if gemm.double_quant { self.scratch(gemm.absmax_bytes(), OP) } else { NONE };
+        let absmax = if gemm.double_quant {
+            self.scratch(gemm.absmax_bytes(), OP)
+        } else {
+            NONE
+        };
         let elements = gemm.inputs.saturating_mul(gemm.outputs);
         let weight = self.scratch(elements.saturating_mul(dtype.size()), OP);
         self.free_scratch(absmax);
@@ -84,6 +98,3 @@ impl Inner {
         out
     }
 }
-
-/// A dtype of 4-bit compute: what autocast or the quantization's `bnb_4bit_compute_dtype` says.
-pub const COMPUTE_DTYPE: Dtype = Dtype::Bf16;

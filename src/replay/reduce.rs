@@ -13,11 +13,20 @@ const ACCUMULATOR_BYTES: u64 = 4;
 
 /// The largest power of two up to `n`, at most `most`.
 fn power_below(n: u64, most: u64) -> u64 {
-    if n >= most { most } else { 1 << (63 - n.max(1).leading_zeros()) }
+    if n >= most {
+        most
+    } else {
+        1 << (63 - n.max(1).leading_zeros())
+    }
 }
 
 /// Scratch of summing `inputs` rows into `outputs` columns that stand side by side: values and semaphores, in bytes.
-fn column_sum(outputs: u64, inputs: u64, multiprocessors: u64, threads_per_multiprocessor: u64) -> Option<(u64, u64)> {
+fn column_sum(
+    outputs: u64,
+    inputs: u64,
+    multiprocessors: u64,
+    threads_per_multiprocessor: u64,
+) -> Option<(u64, u64)> {
     let vector = [4, 2, 1].into_iter().find(|v| outputs % v == 0)?;
     let most = MAX_THREADS / vector;
     let (width_limit, height_limit) = (power_below(outputs / vector, most), power_below(inputs, most));

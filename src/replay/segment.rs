@@ -31,7 +31,10 @@ impl Segment {
 
     /// A free.
     pub const fn free(bytes: u64) -> Self {
-        Segment { net: -(bytes as i64), peak: 0 }
+        Segment {
+            net: -(bytes as i64),
+            peak: 0,
+        }
     }
 
     /// This segment, then another.
@@ -58,7 +61,11 @@ impl Segment {
         let before_last = self.net.saturating_mul(n as i64 - 1);
         Segment {
             net: self.net.saturating_mul(n as i64),
-            peak: if before_last > 0 { before_last.saturating_add(self.peak) } else { self.peak },
+            peak: if before_last > 0 {
+                before_last.saturating_add(self.peak)
+            } else {
+                self.peak
+            },
         }
     }
 }

@@ -189,7 +189,10 @@ pub struct Tensor<'t> {
 impl Clone for Tensor<'_> {
     fn clone(&self) -> Self {
         self.tape.inner.borrow_mut().records[self.id as usize].refs += 1;
-        Tensor { tape: self.tape, id: self.id }
+        Tensor {
+            tape: self.tape,
+            id: self.id,
+        }
     }
 }
 
@@ -203,7 +206,13 @@ impl Inner {
     fn push_alloc(&mut self, bytes: u64, category: Option<Category>, op: &'static str) -> u32 {
         let index = self.allocs.len() as u32;
         let recompute = self.in_recompute && self.running.is_none();
-        self.allocs.push(Alloc { bytes, category, op: self.running.unwrap_or(op), place: self.place, recompute });
+        self.allocs.push(Alloc {
+            bytes,
+            category,
+            op: self.running.unwrap_or(op),
+            place: self.place,
+            recompute,
+        });
         self.sharers.push(1);
         self.events.push(Event::Alloc(index));
         index
@@ -290,7 +299,11 @@ impl Inner {
 
     /// Scratch that an operation takes and gives back before it returns.
     pub fn scratch(&mut self, bytes: u64, op: &'static str) -> u32 {
-        if self.stopped || bytes == 0 { NONE } else { self.push_alloc(bytes, None, op) }
+        if self.stopped || bytes == 0 {
+            NONE
+        } else {
+            self.push_alloc(bytes, None, op)
+        }
     }
 
     pub fn free_scratch(&mut self, index: u32) {
@@ -304,7 +317,11 @@ impl Inner {
         let thread = usize::from(self.running.is_some() || self.in_recompute);
         if !self.workspaces[thread] && !self.stopped && self.workspace_bytes > 0 {
             self.workspaces[thread] = true;
-            self.push_alloc(self.workspace_bytes, Some(Category::CublasWorkspace), "cublas_workspace");
+            self.push_alloc(
+                self.workspace_bytes,
+                Some(Category::CublasWorkspace),
+                "cublas_workspace",
+            );
         }
     }
 
@@ -313,7 +330,11 @@ impl Inner {
         let thread = usize::from(self.running.is_some() || self.in_recompute);
         if !self.lt_workspaces[thread] && !self.stopped {
             self.lt_workspaces[thread] = true;
-            self.push_alloc(LT_WORKSPACE_BYTES, Some(Category::CublasWorkspace), "cublaslt_workspace");
+            self.push_alloc(
+                LT_WORKSPACE_BYTES,
+                Some(Category::CublasWorkspace),
+                "cublaslt_workspace",
+            );
         }
     }
 
@@ -359,7 +380,9 @@ impl Tape {
             kept: Vec::new(),
             closed: false,
         };
-        Tape { inner: RefCell::new(inner) }
+        Tape {
+            inner: RefCell::new(inner),
+        }
     }
 
     /// Names the size of the logits, so that tensors of that size are known as such: tokens and vocabulary.
@@ -369,7 +392,10 @@ impl Tape {
 
     /// A phase begins.
     pub fn phase(&self, phase: Phase, step: u8, micro: u8) {
-        self.inner.borrow_mut().events.push(Event::Phase(phase, step, micro));
+        self.inner
+            .borrow_mut()
+            .events
+            .push(Event::Phase(phase, step, micro));
     }
 
     /// `torch.cuda.empty_cache()`.
@@ -387,7 +413,10 @@ impl Tape {
 
     /// A tensor of which only the size matters, dropped within its phase.
     pub fn temporary(&self, shape: &[u64], dtype: Dtype, op: &'static str) -> Tensor<'_> {
-        let id = self.inner.borrow_mut().alloc(Layout::contiguous(shape), dtype, op);
+        let id = self
+            .inner
+            .borrow_mut()
+            .alloc(Layout::contiguous(shape), dtype, op);
         Tensor { tape: self, id }
     }
 
@@ -459,7 +488,10 @@ impl Tape {
     /// Ends the recording.
     pub fn finish(self) -> Recording {
         let inner = self.inner.into_inner();
-        Recording { events: inner.events, allocs: inner.allocs }
+        Recording {
+            events: inner.events,
+            allocs: inner.allocs,
+        }
     }
 }
 

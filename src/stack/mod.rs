@@ -25,7 +25,16 @@ pub(crate) fn groups(layers: u64, detail: Detail) -> Vec<(u32, Group)> {
     match detail {
         // The first layer's input may need no gradient; all others are alike.
         Detail::Segments if layers > 1 => {
-            vec![(0, Group { id: 1, times: 1 }), (1, Group { id: 2, times: layers - 1 })]
+            vec![
+                (0, Group { id: 1, times: 1 }),
+                (
+                    1,
+                    Group {
+                        id: 2,
+                        times: layers - 1,
+                    },
+                ),
+            ]
         }
         _ => (0..layers).map(|i| (i, Group { id: i + 1, times: 1 })).collect(),
     }

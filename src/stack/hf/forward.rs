@@ -23,12 +23,20 @@ pub struct Shared<'t> {
 impl<'t> Shared<'t> {
     /// The tensors, as a checkpointed call holds them.
     fn tensors(&self) -> Vec<&Tensor<'t>> {
-        [&self.cos, &self.sin, &self.positions].into_iter().chain(&self.mask).collect()
+        [&self.cos, &self.sin, &self.positions]
+            .into_iter()
+            .chain(&self.mask)
+            .collect()
     }
 
     fn from_tensors(tensors: Vec<Tensor<'t>>) -> Option<Self> {
         let mut tensors = tensors.into_iter();
-        Some(Shared { cos: tensors.next()?, sin: tensors.next()?, positions: tensors.next()?, mask: tensors.next() })
+        Some(Shared {
+            cos: tensors.next()?,
+            sin: tensors.next()?,
+            positions: tensors.next()?,
+            mask: tensors.next(),
+        })
     }
 }
 
@@ -37,15 +45,18 @@ impl<'t> Shared<'t> {
 pub struct Batch<'t> {
     /// `input_ids`.
     pub ids: Tensor<'t>,
-    /// `labels`.
-    pub labels: Tensor<'t>,
+    /// `labels`, held as long as the batch is.
+    pub _labels: Tensor<'t>,
 }
 
 impl<'t> Batch<'t> {
     /// Token ids and labels move to the GPU.
     pub fn load(tape: &'t Tape, plan: &Plan) -> Self {
         let move_to = |name| tape.tensor(&[plan.batch, plan.seq], Dtype::I64, Category::Inputs, name);
-        Batch { ids: move_to("input_ids"), labels: move_to("labels") }
+        Batch {
+            ids: move_to("input_ids"),
+            _labels: move_to("labels"),
+        }
     }
 }
 
@@ -85,7 +96,10 @@ fn math_attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t
         let ones = tape.temporary(&[s, s], Dtype::Bool, "ones");
         let _lower = tape.temporary(&[s, s], Dtype::Bool, "tril");
         drop(ones);
-        let _scalars = (tape.temporary(&[], Dtype::F32, "scalar"), tape.temporary(&[], Dtype::F32, "scalar"));
+        let _scalars = (
+            tape.temporary(&[], Dtype::F32, "scalar"),
+            tape.temporary(&[], Dtype::F32, "scalar"),
+        );
         tape.temporary(&[s, s], Dtype::F32, "where")
     };
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
@@ -101,7 +115,13 @@ fn math_attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t
 }
 
 /// Transformers' eager attention.
-fn plain_attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+fn plain_attention<'t>(
+    plan: &Plan,
+    q: &Tensor<'t>,
+    k: &Tensor<'t>,
+    v: &Tensor<'t>,
+    shared: &Shared<'t>,
+) -> Tensor<'t> {
     let a = &plan.arch.attention;
     let times = a.heads / a.kv_heads;
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
@@ -113,7 +133,13 @@ fn plain_attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'
     weights.matmul_heads(&v)
 }
 
-fn attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+fn attention<'t>(
+    plan: &Plan,
+    q: &Tensor<'t>,
+    k: &Tensor<'t>,
+    v: &Tensor<'t>,
+    shared: &Shared<'t>,
+) -> Tensor<'t> {
     let sdpa_operands = || {
         // Autocast casts the arguments of the call from the last to the first.
         let dtype = q.tape().autocast();
@@ -158,9 +184,13 @@ impl<'t> Layer<'t> {
             }
             Some((q_norm, k_norm)) => {
                 q = heads(self.q.forward(x), a.heads);
-                q = tape.within("self_attn.q_norm", || rms_norm(&q, q_norm)).transpose(1, 2);
+                q = tape
+                    .within("self_attn.q_norm", || rms_norm(&q, q_norm))
+                    .transpose(1, 2);
                 k = heads(self.k.forward(x), a.kv_heads);
-                k = tape.within("self_attn.k_norm", || rms_norm(&k, k_norm)).transpose(1, 2);
+                k = tape
+                    .within("self_attn.k_norm", || rms_norm(&k, k_norm))
+                    .transpose(1, 2);
             }
         }
         v = heads(self.v.forward(x), a.kv_heads).transpose(1, 2);
@@ -177,7 +207,8 @@ impl<'t> Layer<'t> {
         let product = {
             let gate = {
                 let gate = self.gate.forward(x);
-                x.tape().within("mlp.act_fn", || gate.activation(plan.arch.mlp.activation))
+                x.tape()
+                    .within("mlp.act_fn", || gate.activation(plan.arch.mlp.activation))
             };
             let up = self.up.forward(x);
             x.tape().within("mlp", || gate.mul(&up))
@@ -188,7 +219,10 @@ impl<'t> Layer<'t> {
     /// `LlamaDecoderLayer.forward`.
     pub fn forward(&self, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
         let tape = x.tape();
-        let outer = tape.enter(Place { layer: Some(self.index), module: "" });
+        let outer = tape.enter(Place {
+            layer: Some(self.index),
+            module: "",
+        });
         let mut residual = x;
         let mut hidden = tape.within("input_layernorm", || rms_norm(&residual, &self.input_norm));
         hidden = self.self_attention(plan, &hidden, shared);
@@ -275,7 +309,12 @@ impl<'t> Model<'t> {
         };
         let mask = self.mask(tape, plan, embeds.dtype());
         let (cos, sin) = self.rotary(tape, plan, embeds.dtype());
-        let shared = Shared { cos, sin, positions, mask };
+        let shared = Shared {
+            cos,
+            sin,
+            positions,
+            mask,
+        };
         let held = shared.tensors();
         let mut hidden = embeds.clone();
         for layer in &self.layers {
@@ -285,9 +324,8 @@ impl<'t> Model<'t> {
                 Checkpointing::Hf => {
                     tape.checkpoint(layer.index, &hidden, &held, |x| layer.forward(plan, x, &shared))
                 }
-                Checkpointing::HfReentrant => {
-                    tape.checkpoint_reentrant(layer.index, &hidden, &held, |x| layer.forward(plan, x, &shared))
-                }
+                Checkpointing::HfReentrant => tape
+                    .checkpoint_reentrant(layer.index, &hidden, &held, |x| layer.forward(plan, x, &shared)),
             };
         }
         tape.enter_group(Group::default());
@@ -298,11 +336,12 @@ impl<'t> Model<'t> {
 
     /// `loss.backward()`.
     pub fn backward(&self, tape: &'t Tape, plan: &Plan, loss: &Tensor<'t>) {
-        tape.backward(loss, &|index, x, held| {
-            match (self.layers.iter().find(|l| l.index == index), Shared::from_tensors(held)) {
-                (Some(layer), Some(shared)) => layer.forward(plan, x, &shared),
-                _ => x,
-            }
+        tape.backward(loss, &|index, x, held| match (
+            self.layers.iter().find(|l| l.index == index),
+            Shared::from_tensors(held),
+        ) {
+            (Some(layer), Some(shared)) => layer.forward(plan, x, &shared),
+            _ => x,
         });
     }
 }

@@ -15,7 +15,7 @@ pub enum Base<'t> {
         /// `bnb_4bit_compute_dtype`.
         compute: Dtype,
         /// Packed weight, scales and tables; kept for the life of the run.
-        stored: Vec<Tensor<'t>>,
+        _stored: Vec<Tensor<'t>>,
     },
 }
 
@@ -73,7 +73,11 @@ impl<'t> Linear<'t> {
         // Linear4bit leaves the cast to autocast when that is on; Linear always casts.
         let convert = !four_bit || x.tape().autocast().is_none();
         let x = if convert { x.to(a.dtype()) } else { x.clone() };
-        let mut update = if self.dropout { x.dropout().linear(a, None) } else { x.linear(a, None) };
+        let mut update = if self.dropout {
+            x.dropout().linear(a, None)
+        } else {
+            x.linear(a, None)
+        };
         update = update.linear(b, None);
         update = update.scale();
         if convert && four_bit {

@@ -16,7 +16,13 @@ pub struct Output<'t> {
 
 impl<'t> Model<'t> {
     /// `LlamaForCausalLM.forward` with labels. `items` is Trainer's `num_items_in_batch`.
-    pub fn forward(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>, items: Option<&Tensor<'t>>) -> Output<'t> {
+    pub fn forward(
+        &self,
+        tape: &'t Tape,
+        plan: &Plan,
+        batch: &Batch<'t>,
+        items: Option<&Tensor<'t>>,
+    ) -> Output<'t> {
         let hidden = self.hidden_states(tape, plan, batch);
         let logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
         let loss = tape.within("loss", || {

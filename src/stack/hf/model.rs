@@ -2,6 +2,7 @@
 
 use super::linear::{Base, Linear};
 use crate::estimate::Category;
+use crate::model::LinearShape;
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Gemm4bit, Group, Place, Tape, Tensor};
 use crate::stack::{Detail, groups};
@@ -38,12 +39,22 @@ pub struct Layer<'t> {
 impl<'t> Layer<'t> {
     /// The linear layers in order.
     pub fn linears(&self) -> [&Linear<'t>; 7] {
-        [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down]
+        [
+            &self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down,
+        ]
     }
 
     /// The linear layers in order, to be changed.
     pub fn linears_mut(&mut self) -> [&mut Linear<'t>; 7] {
-        [&mut self.q, &mut self.k, &mut self.v, &mut self.o, &mut self.gate, &mut self.up, &mut self.down]
+        [
+            &mut self.q,
+            &mut self.k,
+            &mut self.v,
+            &mut self.o,
+            &mut self.gate,
+            &mut self.up,
+            &mut self.down,
+        ]
     }
 }
 
@@ -59,11 +70,11 @@ pub struct Model<'t> {
     /// Head; `None` when it is the embedding's weight.
     pub head: Option<Tensor<'t>>,
     /// Rotary frequencies.
-    pub buffers: Vec<Tensor<'t>>,
+    pub _buffers: Vec<Tensor<'t>>,
     /// Does the embedding's output require gradients (`enable_input_require_grads`)?
     pub input_requires_grad: bool,
     /// Tables that quantization shares between weights.
-    pub shared_tables: Vec<Tensor<'t>>,
+    pub _shared_tables: Vec<Tensor<'t>>,
 }
 
 /// A weight of the base model.
@@ -83,7 +94,10 @@ impl<'t> Model<'t> {
             .into_iter()
             .map(|(index, group)| {
                 tape.enter_group(group);
-                let outer = tape.enter(Place { layer: Some(index), module: "" });
+                let outer = tape.enter(Place {
+                    layer: Some(index),
+                    module: "",
+                });
                 let layer = load_layer(tape, plan, index, group, &mut shared_tables);
                 tape.enter(outer);
                 layer
@@ -94,7 +108,10 @@ impl<'t> Model<'t> {
         if !plain {
             for layer in &mut layers {
                 tape.enter_group(layer.group);
-                let outer = tape.enter(Place { layer: Some(layer.index), module: "" });
+                let outer = tape.enter(Place {
+                    layer: Some(layer.index),
+                    module: "",
+                });
                 layer.load_unquantized(tape, plan);
                 tape.enter(outer);
             }
@@ -102,9 +119,19 @@ impl<'t> Model<'t> {
         }
         let norm = weight(tape, &[a.hidden], plan.dtype);
         let frequencies = a.attention.head_dim / 2;
-        let buffers = (0..2).map(|_| tape.tensor(&[frequencies], Dtype::F32, Category::Buffers, "inv_freq")).collect();
+        let buffers = (0..2)
+            .map(|_| tape.tensor(&[frequencies], Dtype::F32, Category::Buffers, "inv_freq"))
+            .collect();
         let head = (!a.tied).then(|| weight(tape, &[a.vocab, a.hidden], plan.dtype));
-        Model { embed, layers, norm, head, buffers, input_requires_grad: false, shared_tables }
+        Model {
+            embed,
+            layers,
+            norm,
+            head,
+            _buffers: buffers,
+            input_requires_grad: false,
+            _shared_tables: shared_tables,
+        }
     }
 
     /// The weight of the head.
@@ -177,36 +204,55 @@ impl<'t> Linear<'t> {
     }
 }
 
-fn load_layer<'t>(tape: &'t Tape, plan: &Plan, index: u32, group: Group, tables: &mut Vec<Tensor<'t>>) -> Layer<'t> {
-    let a = &plan.arch;
-    let (att, mlp) = (&a.attention, &a.mlp);
-    let (queries, keys) = (att.heads * att.head_dim, att.kv_heads * att.head_dim);
+fn load_layer<'t>(
+    tape: &'t Tape,
+    plan: &Plan,
+    index: u32,
+    group: Group,
+    tables: &mut Vec<Tensor<'t>>,
+) -> Layer<'t> {
+    let (hidden, head_dim) = (plan.arch.hidden, plan.arch.attention.head_dim);
     let plain = plan.storage == Storage::Plain;
     // What is not quantized comes to the GPU after all that is; until then it is a stand-in without memory.
     let later = |shape: &[u64]| weight(tape, if plain { shape } else { &[0] }, plan.dtype);
-    let mut linear = |name, path, inputs, outputs, biased: bool| Linear {
-        name,
-        path,
-        inputs,
-        outputs,
+    let mut linear = |shape: LinearShape| Linear {
+        name: shape.name,
+        path: shape.path,
+        inputs: shape.inputs,
+        outputs: shape.outputs,
         base: match plan.storage {
-            Storage::Plain => Base::Plain(weight(tape, &[outputs, inputs], plan.dtype)),
-            Storage::FourBit { double_quant } => quantized(tape, plan, inputs, outputs, double_quant, tables),
+            Storage::Plain => Base::Plain(weight(tape, &[shape.outputs, shape.inputs], plan.dtype)),
+            Storage::FourBit { double_quant } => {
+                quantized(tape, plan, shape.inputs, shape.outputs, double_quant, tables)
+            }
         },
-        bias: biased.then(|| later(&[outputs])),
+        bias: shape.bias.then(|| later(&[shape.outputs])),
         lora: None,
         dropout: plan.lora.as_ref().is_some_and(|l| l.dropout),
     };
-    let q = linear("q_proj", "self_attn.q_proj", a.hidden, queries, att.qkv_bias);
-    let k = linear("k_proj", "self_attn.k_proj", a.hidden, keys, att.qkv_bias);
-    let v = linear("v_proj", "self_attn.v_proj", a.hidden, keys, att.qkv_bias);
-    let o = linear("o_proj", "self_attn.o_proj", queries, a.hidden, att.output_bias);
-    let head_norms = att.head_norm.then(|| (later(&[att.head_dim]), later(&[att.head_dim])));
-    let gate = linear("gate_proj", "mlp.gate_proj", a.hidden, mlp.width, mlp.bias);
-    let up = linear("up_proj", "mlp.up_proj", a.hidden, mlp.width, mlp.bias);
-    let down = linear("down_proj", "mlp.down_proj", mlp.width, a.hidden, mlp.bias);
-    let (input_norm, mlp_norm) = (later(&[a.hidden]), later(&[a.hidden]));
-    Layer { index, group, q, k, v, o, head_norms, gate, up, down, input_norm, mlp_norm }
+    let [q, k, v, o, gate, up, down] = plan.arch.linears();
+    let [q, k, v, o] = [q, k, v, o].map(&mut linear);
+    let head_norms = plan
+        .arch
+        .attention
+        .head_norm
+        .then(|| (later(&[head_dim]), later(&[head_dim])));
+    let [gate, up, down] = [gate, up, down].map(&mut linear);
+    let (input_norm, mlp_norm) = (later(&[hidden]), later(&[hidden]));
+    Layer {
+        index,
+        group,
+        q,
+        k,
+        v,
+        o,
+        head_norms,
+        gate,
+        up,
+        down,
+        input_norm,
+        mlp_norm,
+    }
 }
 
 /// bitsandbytes' blocks (`BitsAndBytesConfig`).
@@ -254,8 +300,13 @@ fn quantized<'t>(
     }
     drop(original);
     Base::FourBit {
-        gemm: Gemm4bit { inputs, outputs, blocksize: BLOCKSIZE, double_quant },
+        gemm: Gemm4bit {
+            inputs,
+            outputs,
+            blocksize: BLOCKSIZE,
+            double_quant,
+        },
         compute: Dtype::Bf16,
-        stored,
+        _stored: stored,
     }
 }

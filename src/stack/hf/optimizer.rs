@@ -2,13 +2,38 @@
 
 use super::model::Model;
 use crate::estimate::Category;
+use crate::plan::Plan;
 use crate::replay::{Dtype, Tape, Tensor};
-use crate::scenario::Optimizer;
+use crate::scenario::{Harness, Optimizer};
 
 /// States of all trained weights.
 #[derive(Debug, Default)]
 pub struct States<'t> {
     tensors: Vec<Tensor<'t>>,
+    created: bool,
+}
+
+/// A parameter group.
+#[derive(Clone, Copy, Debug)]
+enum Parameters {
+    All,
+    Matrices,
+    Vectors,
+}
+
+impl Parameters {
+    fn for_each<'t>(self, tape: &'t Tape, model: &Model<'t>, mut f: impl FnMut(&Tensor<'t>)) {
+        model.for_each_trained(tape, |w| {
+            let vector = w.layout().shape().len() == 1;
+            if match self {
+                Parameters::All => true,
+                Parameters::Matrices => !vector,
+                Parameters::Vectors => vector,
+            } {
+                f(w);
+            }
+        });
+    }
 }
 
 /// bitsandbytes keeps fp32 states for smaller tensors (`optim/optimizer.py: min_8bit_size`).
@@ -19,40 +44,45 @@ const BLOCK_8BIT: u64 = 256;
 const MIN_PAGED_SIZE: u64 = 100_000;
 
 impl<'t> States<'t> {
-    /// `optimizer.step()`.
-    pub fn step(&mut self, tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer) {
-        if self.tensors.is_empty() {
-            self.create(tape, model, optimizer);
+    /// `optimizer.step()`, one parameter group after another.
+    pub fn step(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan) {
+        // Trainer does not decay biases and norms: they form a group of their own
+        // (`transformers/trainer.py: create_optimizer`, `get_decay_parameter_names`).
+        let groups: &[Parameters] = match plan.harness {
+            Harness::Loop => &[Parameters::All],
+            Harness::Trainer => &[Parameters::Matrices, Parameters::Vectors],
+        };
+        let first = !std::mem::replace(&mut self.created, true);
+        if first {
+            self.create_tables(tape, plan.optimizer);
         }
-        match optimizer {
-            Optimizer::AdamwTorch => {
-                // `_multi_tensor_adamw`: torch._foreach_sqrt(exp_avg_sqs) makes a list as large as one state.
-                let mut roots = Vec::new();
-                model.for_each_trained(tape, |w| roots.push(tape.temporary(w.layout().shape(), w.dtype(), "_foreach_sqrt")));
-                drop_in_groups(tape, model, roots);
+        for &group in groups {
+            if first {
+                self.create(tape, model, plan.optimizer, group);
             }
-            Optimizer::AdamwTorchForloop => model.for_each_trained(tape, |w| {
-                // `_single_tensor_adamw`: (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps)
-                let root = tape.temporary(w.layout().shape(), w.dtype(), "sqrt");
-                let _denominator = tape.temporary(w.layout().shape(), w.dtype(), "div");
-                drop(root);
-            }),
-            Optimizer::Adafactor => model.for_each_trained(tape, |w| adafactor_temporaries(tape, w)),
-            _ => {}
+            update(tape, model, plan.optimizer, group);
         }
     }
 
-    fn create(&mut self, tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer) {
-        let mut state = |shape: &[u64], dtype: Dtype, name: &'static str| {
-            self.tensors.push(tape.tensor(shape, dtype, Category::OptimizerStates, name));
-        };
-        if matches!(optimizer, Optimizer::Adamw8bit | Optimizer::PagedAdamw8bit | Optimizer::Lion8bit) {
+    fn create_tables(&mut self, tape: &'t Tape, optimizer: Optimizer) {
+        if matches!(
+            optimizer,
+            Optimizer::Adamw8bit | Optimizer::PagedAdamw8bit | Optimizer::Lion8bit
+        ) {
             // Code tables, shared by all weights: one for each state.
             for name in ["qmap1", "qmap2"] {
-                state(&[256], Dtype::F32, name);
+                self.tensors
+                    .push(tape.tensor(&[256], Dtype::F32, Category::OptimizerStates, name));
             }
         }
-        model.for_each_trained(tape, |w| {
+    }
+
+    fn create(&mut self, tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer, group: Parameters) {
+        let mut state = |shape: &[u64], dtype: Dtype, name: &'static str| {
+            self.tensors
+                .push(tape.tensor(shape, dtype, Category::OptimizerStates, name));
+        };
+        group.for_each(tape, model, |w| {
             let layout = w.layout();
             let (shape, n) = (layout.shape(), layout.numel());
             match optimizer {
@@ -103,20 +133,55 @@ impl<'t> States<'t> {
     }
 }
 
-/// Bytes of optimizer states in managed memory (host memory that moves to the GPU while it is used).
-pub fn managed_bytes(optimizer: Optimizer, weights: impl Iterator<Item = u64>) -> u64 {
-    let per_weight = match optimizer {
+/// The temporaries of one update.
+fn update<'t>(tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer, group: Parameters) {
+    match optimizer {
+        Optimizer::AdamwTorch => {
+            // `_multi_tensor_adamw`: torch._foreach_sqrt(exp_avg_sqs) makes a list as large as one state.
+            let mut roots = Vec::new();
+            group.for_each(tape, model, |w| {
+                roots.push(tape.temporary(w.layout().shape(), w.dtype(), "_foreach_sqrt"));
+            });
+            // Each is dropped inside the group of layers that it was made in.
+            let mut roots = roots.into_iter();
+            group.for_each(tape, model, |_| drop(roots.next()));
+        }
+        Optimizer::AdamwTorchForloop => {
+            // `_single_tensor_adamw`: denom = (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps); the name keeps
+            // the last weight's until the next is made.
+            let mut denominator = None;
+            group.for_each(tape, model, |w| {
+                let root = tape.temporary(w.layout().shape(), w.dtype(), "sqrt");
+                let next = tape.temporary(w.layout().shape(), w.dtype(), "div");
+                drop(root);
+                denominator = Some(next);
+            });
+            drop(denominator);
+        }
+        Optimizer::Adafactor => group.for_each(tape, model, |w| adafactor_temporaries(tape, w)),
+        _ => {}
+    }
+}
+
+/// Bytes of optimizer states in managed memory: invisible to PyTorch, on the GPU while there is room.
+pub fn managed_bytes(plan: &Plan) -> u64 {
+    let per_weight = match plan.optimizer {
         Optimizer::PagedAdamw8bit => 2,
         Optimizer::PagedAdamw32bit => 8,
         _ => return 0,
     };
-    weights.filter(|&n| n >= MIN_PAGED_SIZE).map(|n| n.saturating_mul(per_weight)).fold(0, u64::saturating_add)
-}
-
-/// Drops one tensor a trained weight, each inside the group that it was made in.
-fn drop_in_groups<'t>(tape: &'t Tape, model: &Model<'t>, tensors: Vec<Tensor<'t>>) {
-    let mut tensors = tensors.into_iter();
-    model.for_each_trained(tape, |_| drop(tensors.next()));
+    let mut bytes = 0u64;
+    plan.for_each_parameter(|weight| {
+        if weight.trained && weight.elements >= MIN_PAGED_SIZE {
+            bytes = bytes.saturating_add(
+                weight
+                    .elements
+                    .saturating_mul(per_weight)
+                    .saturating_mul(weight.count),
+            );
+        }
+    });
+    bytes
 }
 
 /// `transformers.optimization.Adafactor.step` with factored second moments and no first moment.

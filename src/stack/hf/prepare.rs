@@ -4,7 +4,7 @@ use super::model::{Layer, Model};
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Place, Tape, Tensor};
-use crate::scenario::{Checkpointing, Harness};
+use crate::scenario::Checkpointing;
 
 impl<'t> Model<'t> {
     /// Readies the model for training: which weights train, in which dtype, what the embedding's output needs.
@@ -12,11 +12,11 @@ impl<'t> Model<'t> {
         if plan.prepare_kbit {
             self.prepare_kbit(tape);
         }
-        let checkpointing = plan.checkpointing != Checkpointing::None;
-        let reentrant = plan.checkpointing == Checkpointing::HfReentrant;
+        // `gradient_checkpointing_enable` calls `enable_input_require_grads` for models of token ids
+        // (`transformers/modeling_utils.py`).
+        self.input_requires_grad = plan.checkpointing != Checkpointing::None;
         match &plan.lora {
             None => {
-                self.input_requires_grad = reentrant && plan.harness == Harness::Loop;
                 self.embed.set_requires_grad(true);
                 for layer in &self.layers {
                     layer.for_each_weight(&mut |w| w.set_requires_grad(true));
@@ -26,18 +26,7 @@ impl<'t> Model<'t> {
                     head.set_requires_grad(true);
                 }
             }
-            Some(_) => {
-                // prepare_model_for_kbit_training asks for input gradients with reentrant checkpointing only; PEFT's
-                // get_peft_model asks for them whenever checkpointing is on already and the base is not quantized
-                // (`peft_model.py: prepare_model_for_gradient_checkpointing`). Trainer turns checkpointing on later.
-                let quantized = plan.storage != crate::plan::Storage::Plain;
-                self.input_requires_grad = if plan.prepare_kbit || quantized {
-                    reentrant && (plan.prepare_kbit || plan.harness == Harness::Loop)
-                } else {
-                    checkpointing && plan.harness == Harness::Loop
-                };
-                self.add_adapters(tape, plan);
-            }
+            Some(_) => self.add_adapters(tape, plan),
         }
     }
 
@@ -104,7 +93,10 @@ impl<'t> Model<'t> {
 
 fn on_layer<'t>(tape: &'t Tape, layer: &mut Layer<'t>, f: impl FnOnce(&mut Layer<'t>)) {
     tape.enter_group(layer.group);
-    let outer = tape.enter(Place { layer: Some(layer.index), module: "" });
+    let outer = tape.enter(Place {
+        layer: Some(layer.index),
+        module: "",
+    });
     f(layer);
     tape.enter(outer);
 }

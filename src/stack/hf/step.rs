@@ -14,6 +14,9 @@ const STEPS: u8 = 2;
 /// Micro-batches that are replayed of a step: the first makes the gradients, the others add to them alike.
 const MICRO_BATCHES: u64 = 2;
 
+/// Micro-batches of ids and labels that are kept one by one; further ones weigh nothing beside a run this long.
+const MOST_BATCHES: u64 = 256;
+
 /// Trains two steps.
 pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>) {
     let mut states = States::default();
@@ -50,10 +53,10 @@ fn train_with_loop<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states: &
         }
         if plan.clip {
             tape.phase(Phase::Clip, step, 0);
-            clip_gradients(tape, model);
+            drop(clip_gradients(tape, model));
         }
         tape.phase(Phase::Optimizer, step, 0);
-        states.step(tape, model, plan.optimizer);
+        states.step(tape, model, plan);
         tape.phase(Phase::ZeroGrad, step, 0);
         model.for_each_trained(tape, |w| w.drop_grad());
     }
@@ -64,10 +67,14 @@ fn train_with_trainer<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states
     tape.phase(Phase::Data, 1, 0);
     let _total_loss = tape.tensor(&[], Dtype::F32, Category::Other, "tensor");
     let mut batches: Option<(Vec<Batch<'t>>, Tensor<'t>)> = None;
+    // `tr_loss_step` and `grad_norm` stay bound until the next ones are made.
+    let (mut last_loss, mut last_norm) = (None, None);
     for step in 1..=STEPS {
         // Trainer draws all micro-batches of a step at once, and drops those of the step before after that.
         batches = Some(draw(tape, plan));
-        let Some((micro_batches, items)) = &batches else { return };
+        let Some((micro_batches, items)) = &batches else {
+            return;
+        };
         for (micro, batch) in micro_batches.iter().enumerate().take(MICRO_BATCHES as usize) {
             tape.phase(Phase::Forward, step, micro as u8);
             tape.set_autocast(plan.autocast);
@@ -75,57 +82,73 @@ fn train_with_trainer<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states
             tape.set_autocast(None);
             let (loss, logits) = (output.loss, output.logits);
             // accelerate's convert_outputs_to_fp32
-            let converted = if plan.autocast.is_some() { tape.no_grad(|| logits.to(Dtype::F32)) } else { logits.clone() };
+            let converted = if plan.autocast.is_some() {
+                tape.no_grad(|| logits.to(Dtype::F32))
+            } else {
+                logits.clone()
+            };
             drop(logits);
             drop(converted);
             tape.phase(Phase::Backward, step, micro as u8);
-            // `loss *= num_processes` in place, `loss / gradient_accumulation_steps`
-            let loss = loss.scale();
-            model.backward(tape, plan, &loss);
+            // `loss *= num_processes`, `loss / gradient_accumulation_steps`
+            let scaled = loss.scale_in_place().scale();
+            model.backward(tape, plan, &scaled);
+            drop(scaled);
+            last_loss = Some(loss);
+            tape.phase(Phase::Clip, step, micro as u8);
+            tape.scratch(1, "isnan");
+            tape.scratch(4, "div");
+            last_norm = None;
         }
-        tape.phase(Phase::Clip, step, 0);
-        tape.scratch(1, "isnan");
-        tape.scratch(4, "div");
         if plan.clip {
-            clip_gradients(tape, model);
+            last_norm = Some(clip_gradients(tape, model));
         }
         tape.phase(Phase::Optimizer, step, 0);
-        states.step(tape, model, plan.optimizer);
+        states.step(tape, model, plan);
         tape.phase(Phase::ZeroGrad, step, 0);
         model.for_each_trained(tape, |w| w.drop_grad());
         if step < STEPS {
             tape.phase(Phase::Data, step + 1, 0);
         }
     }
-    drop(batches);
+    drop((batches, last_loss, last_norm));
 }
 
 /// The micro-batches of a step and the number of tokens with a label (`get_batch_samples`).
 fn draw<'t>(tape: &'t Tape, plan: &Plan) -> (Vec<Batch<'t>>, Tensor<'t>) {
-    let batches: Vec<_> = (0..plan.grad_accum.min(64)).map(|_| Batch::load(tape, plan)).collect();
-    let counted = {
-        let _labelled = tape.temporary(&[plan.batch, plan.seq.saturating_sub(1)], Dtype::Bool, "ne");
+    let batches: Vec<_> = (0..plan.grad_accum.clamp(1, MOST_BATCHES))
+        .map(|_| Batch::load(tape, plan))
+        .collect();
+    let mut items = None;
+    for _ in &batches {
+        let labelled = tape.temporary(&[plan.batch, plan.seq.saturating_sub(1)], Dtype::Bool, "ne");
         let count = tape.temporary(&[], Dtype::I64, "sum");
         tape.scratch(plan.batch * plan.seq.saturating_sub(1) * 8, "sum");
-        count
-    };
-    let items = tape.temporary(&[], Dtype::I64, "add");
-    drop(counted);
-    (batches, items)
+        drop(labelled);
+        items = Some(tape.temporary(&[], Dtype::I64, "add"));
+        drop(count);
+    }
+    (
+        batches,
+        items.unwrap_or_else(|| tape.temporary(&[], Dtype::I64, "add")),
+    )
 }
 
 /// Elements that one block of `_foreach_norm` reads (`aten/src/ATen/native/cuda/ForeachReduceOp.cu: kChunkSize`).
 const NORM_CHUNK: u64 = 65_536;
 
-/// `torch.nn.utils.clip_grad_norm_`: a norm a tensor, their norm, a factor.
-fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) {
+/// `torch.nn.utils.clip_grad_norm_`: a norm a tensor, their norm, a factor. Returns the norm.
+fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) -> Tensor<'t> {
     let (mut count, mut chunks, mut dtype) = (0u64, 1u64, Dtype::F32);
     for layer in &model.layers {
         let mut n = 0;
         layer.for_each_weight(&mut |w| n += u64::from(w.requires_grad()));
         count += n * u64::from(layer.group.times);
     }
-    for w in [Some(&model.embed), Some(&model.norm), model.head.as_ref()].into_iter().flatten() {
+    for w in [Some(&model.embed), Some(&model.norm), model.head.as_ref()]
+        .into_iter()
+        .flatten()
+    {
         count += u64::from(w.requires_grad());
     }
     model.for_each_trained(tape, |w| {
@@ -150,5 +173,5 @@ fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) {
     let clamped = scalar("clamp");
     drop(factor);
     drop(clamped);
-    drop(total);
+    total
 }

@@ -1,6 +1,16 @@
 //! The result: quantities, breakdown, the moment of the peak, and the verdict.
 
+mod capacity;
+mod notes;
+mod process;
+mod reading;
+mod verdict;
+
+use crate::catalog;
+use crate::plan::Plan;
+use crate::replay::{allocator, segment};
 use crate::scenario::{FieldError, Scenario};
+use crate::stack::{Detail, hf::managed_bytes, record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -214,51 +224,63 @@ pub const COST_MODEL: &str = "1";
 
 /// Estimates one scenario.
 ///
+/// ```
+/// use plimsoll::estimate::{Verdict, estimate};
+/// use plimsoll::scenario::Scenario;
+///
+/// let estimate = estimate(&Scenario::default()).expect("the default scenario is sound");
+/// assert_eq!(estimate.verdict, Some(Verdict::Fits));
+/// assert_eq!(estimate.breakdown.values().sum::<u64>(), estimate.allocated_bytes);
+/// ```
+///
 /// # Errors
 /// [`EstimateError::Invalid`] names every field that cannot be used; [`EstimateError::NotModelled`] gives the reason
 /// why a sound scenario is refused.
 pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
-    // Placeholder until the replay is in place.
-    let allocated = 6_000_000_000 + scenario.batch * scenario.seq * 400_000;
-    let breakdown = BTreeMap::from([
-        (Category::Weights, 5_000_000_000),
-        (Category::LogitsLoss, allocated - 5_000_000_000),
-    ]);
+    let problems = scenario.problems();
+    if !problems.is_empty() {
+        return Err(EstimateError::Invalid(problems));
+    }
+    let plan = Plan::new(scenario)?;
+    let recording = record(&plan, Detail::Full);
+    let served = allocator::serve(&recording, None)
+        .map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
+    let reading = reading::read(&recording, &served);
+    let least_capacity = capacity::least(&recording, &served);
+    let context = process::context(plan.device.capability);
+    let gpu = scenario.gpu.as_deref().and_then(catalog::gpu);
+    let room = gpu.map(|gpu| verdict::judge(least_capacity, &context, gpu.usable_bytes()));
+    let managed = managed_bytes(&plan);
     Ok(Estimate {
         cost_model: COST_MODEL.into(),
-        allocated_bytes: allocated,
-        reserved_bytes: allocated + 200_000_000,
-        least_capacity_bytes: allocated + 100_000_000,
-        process_bytes: Interval {
-            low: allocated + 400_000_000,
-            expected: allocated + 500_000_000,
-            high: allocated + 700_000_000,
-        },
-        host_bytes: 0,
-        capacity_bytes: Some(25_000_000_000),
-        verdict: Some(Verdict::Fits),
-        headroom_bytes: Some(25_000_000_000 - allocated as i64),
-        peak: Peak {
-            phase: "backward".into(),
-            place: "loss_backward".into(),
-            description: "backward through the loss".into(),
-            step: 2,
-        },
-        breakdown,
-        phases: vec![PhasePeak {
-            phase: "backward".into(),
-            step: 2,
-            micro: 0,
-            peak_bytes: allocated,
-            end_bytes: allocated / 2,
-        }],
-        trainable_params: 41_943_040,
-        total_params: 8_030_261_248,
-        assumptions: vec![],
-        warnings: vec![],
-        evidence: Evidence {
-            source: "placeholder".into(),
-            runs: 0,
-        },
+        allocated_bytes: served.peak_allocated,
+        reserved_bytes: served.peak_reserved,
+        least_capacity_bytes: least_capacity,
+        process_bytes: context.on_top_of(served.peak_reserved),
+        host_bytes: managed,
+        capacity_bytes: gpu.map(catalog::Gpu::usable_bytes),
+        verdict: room.map(|r| r.verdict),
+        headroom_bytes: room.map(|r| r.headroom),
+        peak: reading.peak,
+        breakdown: reading.breakdown,
+        phases: reading.phases,
+        trainable_params: plan.trained_parameters(),
+        total_params: plan.parameters(),
+        assumptions: notes::assumptions(scenario, &plan, gpu),
+        warnings: notes::warnings(scenario, &plan, gpu, managed),
+        evidence: context.evidence(),
     })
+}
+
+/// The peak of live tensors alone, each rounded up to the allocator's 512 bytes, by segments: what sliders, sweeps and
+/// solvers ask for. It leaves out only block remainders of at most 1 MiB each, which [`estimate`] includes.
+///
+/// # Errors
+/// As [`estimate`].
+pub fn peak_allocated(scenario: &Scenario) -> Result<u64, EstimateError> {
+    let problems = scenario.problems();
+    if !problems.is_empty() {
+        return Err(EstimateError::Invalid(problems));
+    }
+    Ok(segment::peak(&record(&Plan::new(scenario)?, Detail::Segments)))
 }

@@ -1,0 +1,68 @@
+//! What an estimate takes for granted, and what its reader should know.
+
+use crate::bytes::Bytes;
+use crate::catalog::{Gpu, UsableBasis};
+use crate::plan::{AttentionKernel, Plan};
+use crate::replay::Dtype;
+use crate::scenario::{Harness, Scenario};
+
+/// What was taken for granted.
+pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<String> {
+    let mut notes = vec![
+        "torch 2.11, transformers 5.17, PEFT 0.21, accelerate 1.15, bitsandbytes 0.50; one GPU, Linux, nothing else on the card"
+            .to_owned(),
+        format!("every micro-batch holds {} sequences of exactly {} tokens", plan.batch, plan.seq),
+    ];
+    if let Some(gpu) = gpu {
+        let basis = match gpu.usable_basis() {
+            UsableBasis::Seen => "the smallest total PyTorch has been seen to print",
+            UsableBasis::Reported => "what nvidia-smi reports, less what the driver keeps",
+            UsableBasis::Nominal => "its nominal size",
+        };
+        notes.push(format!(
+            "{} has {} to use: {basis}",
+            gpu.name,
+            Bytes(gpu.usable_bytes())
+        ));
+    }
+    if gpu.is_none() && scenario.compute_capability.is_none() {
+        let (major, minor) = plan.device.capability;
+        notes.push(format!(
+            "no card named: kernels of compute capability {major}.{minor}"
+        ));
+    }
+    if plan.device.capability.0 >= 9 && plan.attention == AttentionKernel::Flash {
+        notes.push("attention by PyTorch's flash kernel; cuDNN's, which Hopper and later may prefer, takes a workspace of unknown size".into());
+    }
+    if plan.harness == Harness::Loop {
+        notes.push("a plain training loop that drops the model's output before backward".into());
+    }
+    notes
+}
+
+/// What the user should know.
+pub fn warnings(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>, managed: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    let bf16 = plan.autocast == Some(Dtype::Bf16) || plan.dtype == Dtype::Bf16;
+    if let (Some(gpu), true) = (gpu, bf16)
+        && !gpu.bf16
+    {
+        notes.push(format!(
+            "{} has no bf16; use fp16 weights and fp16 autocast there",
+            gpu.name
+        ));
+    }
+    if plan.attention == AttentionKernel::Math && scenario.attention == crate::scenario::Attention::Sdpa {
+        notes.push(
+            "no fused attention kernel runs this on the card: attention keeps sequence x sequence probabilities in fp32"
+                .into(),
+        );
+    }
+    if managed > 0 {
+        notes.push(format!(
+            "{} of optimizer states lie in managed memory: outside PyTorch's figures, on the GPU while there is room, on the host otherwise",
+            Bytes(managed)
+        ));
+    }
+    notes
+}

@@ -1,0 +1,189 @@
+//! Reads a served recording: the moment of the peak, what is alive then, the highest point of each phase.
+
+use super::{Category, Peak, PhasePeak};
+use crate::replay::allocator::Served;
+use crate::replay::{Alloc, Event, Phase, Recording};
+use std::collections::BTreeMap;
+
+/// What a recording tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The moment of the peak.
+    pub peak: Peak,
+    /// Bytes by category at that moment.
+    pub breakdown: BTreeMap<Category, u64>,
+    /// The highest point of each phase.
+    pub phases: Vec<PhasePeak>,
+}
+
+/// When an allocation lives, in phases.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    born: u32,
+    died: u32,
+}
+
+/// Reads a full recording.
+pub fn read(recording: &Recording, served: &Served) -> Reading {
+    let mut lives = vec![
+        Life {
+            born: 0,
+            died: u32::MAX
+        };
+        recording.allocs.len()
+    ];
+    let mut phases: Vec<PhasePeak> = Vec::new();
+    let mut kinds: Vec<Phase> = Vec::new();
+    let (mut live, mut highest, mut at, mut last) = (0u64, 0u64, 0usize, None);
+    for (index, event) in recording.events.iter().enumerate() {
+        let ordinal = kinds.len().saturating_sub(1) as u32;
+        match *event {
+            Event::Phase(phase, step, micro) => {
+                kinds.push(phase);
+                phases.push(PhasePeak {
+                    phase: phase.name().into(),
+                    step: step.into(),
+                    micro: micro.into(),
+                    peak_bytes: live,
+                    end_bytes: live,
+                });
+                continue;
+            }
+            Event::Alloc(i) => {
+                live += served.blocks[i as usize];
+                lives[i as usize].born = ordinal;
+                if live > highest && kinds.last().is_some_and(|&k| k != Phase::Load) {
+                    (highest, at, last) = (live, index, Some(i));
+                }
+            }
+            Event::Free(i) => {
+                live -= served.blocks[i as usize];
+                lives[i as usize].died = ordinal;
+            }
+            Event::RepeatBegin(_) | Event::RepeatEnd | Event::EmptyCache => {}
+        }
+        if let Some(phase) = phases.last_mut() {
+            phase.peak_bytes = phase.peak_bytes.max(live);
+            phase.end_bytes = live;
+        }
+    }
+    let alive = alive_after(&recording.events, at);
+    let mut breakdown = BTreeMap::new();
+    for i in alive {
+        let category = category(&recording.allocs[i as usize], lives[i as usize], &kinds);
+        *breakdown.entry(category).or_insert(0) += served.blocks[i as usize];
+    }
+    let peak = match last {
+        Some(i) => {
+            let ordinal = lives[i as usize].born as usize;
+            let category = category(&recording.allocs[i as usize], lives[i as usize], &kinds);
+            describe(
+                &recording.allocs[i as usize],
+                category,
+                kinds[ordinal],
+                phases[ordinal].step,
+            )
+        }
+        None => Peak {
+            phase: "load".into(),
+            place: "load".into(),
+            description: "loading".into(),
+            step: 0,
+        },
+    };
+    Reading {
+        peak,
+        breakdown,
+        phases,
+    }
+}
+
+/// Allocations that are alive after the event of this index.
+fn alive_after(events: &[Event], at: usize) -> Vec<u32> {
+    let mut alive = std::collections::BTreeSet::new();
+    for event in &events[..(at + 1).min(events.len())] {
+        match *event {
+            Event::Alloc(i) => {
+                alive.insert(i);
+            }
+            Event::Free(i) => {
+                alive.remove(&i);
+            }
+            _ => {}
+        }
+    }
+    alive.into_iter().collect()
+}
+
+/// What an allocation is: said at its birth, or seen from when it was made and dropped.
+fn category(alloc: &Alloc, life: Life, phases: &[Phase]) -> Category {
+    if let Some(category) = alloc.category {
+        return category;
+    }
+    let survives = life.died > life.born;
+    match phases.get(life.born as usize) {
+        Some(Phase::Forward) if survives => Category::Activations,
+        Some(Phase::Backward) if alloc.recompute => Category::Recomputed,
+        _ if survives => Category::Other,
+        _ => Category::Temporaries,
+    }
+}
+
+fn describe(alloc: &Alloc, category: Category, phase: Phase, step: u32) -> Peak {
+    let direction = if phase == Phase::Backward {
+        "backward"
+    } else {
+        "forward"
+    };
+    let module = alloc.place.module;
+    let (place, description) = match (phase, alloc.place.layer) {
+        (Phase::Forward | Phase::Backward, _) if category == Category::LogitsLoss => (
+            format!("loss_{direction}"),
+            match phase {
+                Phase::Forward => "forward through the loss: logits and their copies are alive".to_owned(),
+                _ => "backward through the loss: gradients of the logits are alive".to_owned(),
+            },
+        ),
+        (Phase::Backward, Some(layer)) if alloc.recompute => (
+            format!("recompute:{layer}"),
+            format!(
+                "layer {layer} runs again for its backward pass, at {}",
+                named(module)
+            ),
+        ),
+        (Phase::Forward | Phase::Backward, Some(layer)) => (
+            format!("layer_{direction}:{layer}"),
+            format!("{direction} through layer {layer}, at {}", named(module)),
+        ),
+        (Phase::Forward | Phase::Backward, None) if module == "loss" => (
+            format!("loss_{direction}"),
+            format!("{direction} through the loss"),
+        ),
+        (Phase::Forward | Phase::Backward, None) if !module.is_empty() => (
+            format!("{module}_{direction}"),
+            format!("{direction} through {}", named(module)),
+        ),
+        (Phase::Optimizer, _) => (
+            "optimizer".into(),
+            "the optimizer's update, at its temporaries".into(),
+        ),
+        (Phase::Clip, _) => ("clip".into(), "clipping the gradients".into()),
+        _ => (phase.name().into(), phase.name().replace('_', " ")),
+    };
+    Peak {
+        phase: phase.name().into(),
+        place,
+        description,
+        step,
+    }
+}
+
+fn named(module: &str) -> &str {
+    match module {
+        "" => "its residual sum",
+        "norm" => "the final norm",
+        "lm_head" => "the head",
+        "embed_tokens" => "the embedding",
+        other => other,
+    }
+}

@@ -1,0 +1,47 @@
+//! Does it fit?
+
+use super::Verdict;
+use super::process::Context;
+
+/// A verdict and the room that is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Bytes to spare; negative when it does not fit.
+    pub headroom: i64,
+}
+
+/// Judges what the allocator needs at least and the context beside it against the card's memory.
+pub fn judge(least_capacity: u64, context: &Context, usable: u64) -> Room {
+    let need = |context: u64| least_capacity.saturating_add(context);
+    let verdict = if need(context.high) <= usable {
+        Verdict::Fits
+    } else if need(context.expected) <= usable {
+        Verdict::Tight
+    } else {
+        Verdict::Exceeds
+    };
+    let headroom = usable as i128 - need(context.expected) as i128;
+    Room {
+        verdict,
+        headroom: headroom.clamp(i64::MIN as i128, i64::MAX as i128) as i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::MIB;
+    use crate::estimate::process::context;
+
+    #[test]
+    fn the_upper_end_of_the_interval_separates_fits_from_tight() {
+        let context = context((7, 5));
+        let at = |usable| judge(1000 * MIB, &context, usable);
+        assert_eq!(at(1000 * MIB + context.high).verdict, Verdict::Fits);
+        assert_eq!(at(1000 * MIB + context.high - 1).verdict, Verdict::Tight);
+        assert_eq!(at(1000 * MIB + context.expected).headroom, 0);
+        assert_eq!(at(1000 * MIB + context.expected - 1).verdict, Verdict::Exceeds);
+    }
+}
