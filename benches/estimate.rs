@@ -1,0 +1,48 @@
+//! How long estimates take: the peak by segments (what sliders and sweeps ask for) and the full event list with the
+//! allocator (what the scenario on screen costs).
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use plimsoll::estimate::{estimate, peak_allocated};
+use plimsoll::plan::{Plan, config};
+use plimsoll::replay::{allocator, segment};
+use plimsoll::scenario::{ModelRef, Scenario};
+use plimsoll::stack::{Detail, record};
+use std::hint::black_box;
+
+fn layers(n: u64) -> Scenario {
+    let scenario = Scenario::default();
+    let mut config = config(&scenario).expect("the default model is in the catalog");
+    config.num_hidden_layers = n;
+    Scenario { model: ModelRef::Config(Box::new(config)), ..scenario }
+}
+
+fn segments(c: &mut Criterion) {
+    let scenario = Scenario::default();
+    let plan = Plan::new(&scenario).expect("the default scenario is sound");
+    c.bench_function("segments, Llama-3.1-8B QLoRA", |b| {
+        b.iter(|| segment::peak(&record(black_box(&plan), Detail::Segments)));
+    });
+    c.bench_function("segments with validation and look-ups", |b| {
+        b.iter(|| peak_allocated(black_box(&scenario)));
+    });
+    let mut group = c.benchmark_group("segments by layers");
+    for n in [8, 32, 80] {
+        let plan = Plan::new(&layers(n)).expect("a sound scenario");
+        group.bench_with_input(BenchmarkId::from_parameter(n), &plan, |b, plan| {
+            b.iter(|| segment::peak(&record(plan, Detail::Segments)));
+        });
+    }
+}
+
+fn full(c: &mut Criterion) {
+    let scenario = Scenario::default();
+    let plan = Plan::new(&scenario).expect("the default scenario is sound");
+    c.bench_function("full event list", |b| b.iter(|| record(black_box(&plan), Detail::Full)));
+    c.bench_function("full event list with the allocator", |b| {
+        b.iter(|| allocator::serve(&record(black_box(&plan), Detail::Full), None));
+    });
+    c.bench_function("estimate", |b| b.iter(|| estimate(black_box(&scenario))));
+}
+
+criterion_group!(benches, segments, full);
+criterion_main!(benches);
