@@ -23,6 +23,8 @@ pub struct Model {
     #[serde(default)]
     pub hub_created: Option<String>,
     /// The architecture.
+    // The inherent reader: the catalog needs no synonyms, and reading it is part of opening the page.
+    #[serde(deserialize_with = "HfConfig::deserialize")]
     pub config: HfConfig,
     /// Weights of the language model.
     pub text_params: u64,

@@ -9,6 +9,7 @@ mod json;
 mod limits;
 mod lora_problems;
 mod model_ref;
+mod size;
 mod url;
 mod validate;
 mod weights;
