@@ -3,7 +3,6 @@
 use super::nearest;
 use crate::bytes::{GIB, MIB};
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// A card, or one of the devices that software sees where a board has two.
@@ -149,40 +148,40 @@ pub fn gpus() -> &'static [Gpu] {
 /// The card with this slug, alias or name, however it is written: `rtx-4090`, `RTX 4090`,
 /// `NVIDIA GeForce RTX 4090`, `NVIDIA A100-SXM4-80GB`.
 pub fn gpu(slug_or_name: &str) -> Option<&'static Gpu> {
-    static BY_NAME: OnceLock<HashMap<String, &'static Gpu>> = OnceLock::new();
-    let by_name = BY_NAME.get_or_init(|| {
-        let mut names = HashMap::new();
-        for gpu in gpus() {
-            for name in own_names(gpu) {
-                names.entry(plain(name)).or_insert(gpu);
-            }
-        }
-        // Names that two cards share mean the first, which is the smaller.
-        for gpu in gpus() {
-            names.entry(plain(&gpu.renderer)).or_insert(gpu);
-        }
-        names
+    static NAMES: OnceLock<Vec<(String, &'static Gpu)>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let own = gpus()
+            .iter()
+            .flat_map(|gpu| own_names(gpu).map(move |name| (plain(name), gpu)));
+        // A renderer's name that two cards share means the first, which is the smaller.
+        own.chain(gpus().iter().map(|gpu| (plain(&gpu.renderer), gpu)))
+            .collect()
     });
-    by_name.get(&plain(slug_or_name)).copied()
+    let wanted = plain(slug_or_name);
+    names
+        .iter()
+        .find(|(name, _)| *name == wanted)
+        .map(|(_, gpu)| *gpu)
 }
 
 /// Up to `n` cards whose names are closest to a text: those that contain its words first, then those spelt alike.
 pub fn nearest_gpus(text: &str, n: usize) -> Vec<&'static Gpu> {
-    nearest::nearest(text, gpus(), n, own_names)
+    nearest::nearest(text, gpus(), n, |gpu, best| {
+        own_names(gpu).map(best).fold(0.0, f64::max)
+    })
 }
 
-fn own_names(gpu: &Gpu) -> Vec<&str> {
-    let aliases = gpu.aliases.iter().map(String::as_str);
-    [gpu.slug.as_str(), gpu.name.as_str()]
+fn own_names(gpu: &Gpu) -> impl Iterator<Item = &str> {
+    [&gpu.slug, &gpu.name]
         .into_iter()
-        .chain(aliases)
-        .collect()
+        .chain(&gpu.aliases)
+        .map(String::as_str)
 }
 
 /// Letters and digits in lower case, without the maker's names.
 fn plain(name: &str) -> String {
-    name.to_lowercase()
-        .split(|c: char| !c.is_alphanumeric())
+    name.to_ascii_lowercase()
+        .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !matches!(*word, "nvidia" | "geforce" | "tesla" | "amd" | "intel"))
         .collect()
 }
@@ -190,6 +189,7 @@ fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     #[test]
     fn all_cards_are_read() {

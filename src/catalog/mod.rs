@@ -19,3 +19,5 @@ pub use gpus::{Gpu, UsableBasis, gpu, gpus, nearest_gpus};
 pub use models::{Model, model, models, nearest_models};
 pub use prices::{Price, prices, prices_of};
 pub use renderer::gpus_by_renderer;
+
+pub(crate) use nearest::similarity;

@@ -3,7 +3,6 @@
 use super::nearest;
 use crate::model::HfConfig;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// A model of the Hub. Counts are elements, not bytes.
@@ -23,8 +22,6 @@ pub struct Model {
     #[serde(default)]
     pub hub_created: Option<String>,
     /// The architecture.
-    // The inherent reader: the catalog needs no synonyms, and reading it is part of opening the page.
-    #[serde(deserialize_with = "HfConfig::deserialize")]
     pub config: HfConfig,
     /// Weights of the language model.
     pub text_params: u64,
@@ -80,14 +77,14 @@ pub fn models() -> &'static [Model] {
 
 /// The model with this Hub id, upper and lower case alike.
 pub fn model(id: &str) -> Option<&'static Model> {
-    static BY_ID: OnceLock<HashMap<String, &'static Model>> = OnceLock::new();
-    let by_id = BY_ID.get_or_init(|| models().iter().map(|m| (m.id.to_ascii_lowercase(), m)).collect());
-    by_id.get(&id.trim().to_ascii_lowercase()).copied()
+    models().iter().find(|m| m.id.eq_ignore_ascii_case(id.trim()))
 }
 
 /// Up to `n` models whose id is closest to a text: those that contain its words first, then those spelt alike.
 pub fn nearest_models(text: &str, n: usize) -> Vec<&'static Model> {
-    nearest::nearest(text, models(), n, |m| vec![m.id.as_str(), m.name()])
+    nearest::nearest(text, models(), n, |m, best| {
+        [&m.id, m.name()].map(best).into_iter().fold(0.0, f64::max)
+    })
 }
 
 #[cfg(test)]

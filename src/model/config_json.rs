@@ -25,6 +25,14 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("activation_function", "hidden_act"),
 ];
 
+/// Keys with a rule of their own in [`essential`].
+const OTHERS: &[&str] = &[
+    "hidden_activation",
+    "layer_types",
+    "rope_parameters",
+    "use_sliding_window",
+];
+
 /// Fields of a vision tower that decide its size; the rest of a `vision_config` is dropped.
 const VISION: &[&str] = &[
     "attention_heads",
@@ -59,6 +67,14 @@ const VISION: &[&str] = &[
     "vision_output_dim",
     "window_size",
 ];
+
+/// Is this key found here under another name?
+pub(super) fn translates(name: &str) -> bool {
+    let vision = name
+        .strip_prefix("vision_config.")
+        .is_some_and(|inner| VISION.contains(&inner));
+    vision || SYNONYMS.iter().any(|(synonym, _)| *synonym == name) || OTHERS.contains(&name)
+}
 
 /// The keys that decide memory, under the names of [`super::HfConfig`]. Unknown keys are left in.
 pub(super) fn essential(mut keys: Map<String, Value>) -> Map<String, Value> {

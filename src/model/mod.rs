@@ -3,6 +3,7 @@
 mod architecture;
 mod config;
 mod config_json;
+mod config_value;
 mod implied;
 
 pub use architecture::{Architecture, Attention, LinearShape, Mlp};

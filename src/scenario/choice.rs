@@ -47,6 +47,17 @@ macro_rules! choice {
             }
         }
 
+        impl $crate::scenario::field_value::FieldValue for $name {
+            fn write(&self) -> String {
+                self.slug().into()
+            }
+
+            fn read(&mut self, _: &str, text: &str) -> Result<(), $crate::scenario::FieldError> {
+                *self = text.parse()?;
+                Ok(())
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
                 s.serialize_str(self.slug())

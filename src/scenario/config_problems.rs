@@ -60,20 +60,12 @@ fn most(key: &str) -> u64 {
 
 /// Zeros, negative and enormous numbers, whichever field they are in.
 fn number_problems(config: &HfConfig) -> Vec<FieldError> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(config) else {
-        return Vec::new();
-    };
-    let vision = config
-        .vision_config
-        .iter()
-        .flatten()
-        .map(|(key, value)| (format!("vision_config.{key}"), value));
-    let fields = fields
-        .iter()
-        .map(|(key, value)| (key.clone(), value))
-        .chain(vision);
-    fields
-        .filter_map(|(key, value)| number_problem(&key, value))
+    let vision = config.vision_config.iter().flatten();
+    let vision = vision.filter_map(|(key, value)| number_problem(&format!("vision_config.{key}"), value));
+    config
+        .fields()
+        .filter_map(|(key, value)| number_problem(key, &value))
+        .chain(vision)
         .collect()
 }
 
@@ -218,10 +210,10 @@ mod tests {
             fields,
             [
                 "model.model_type",
-                "model.hidden_size",
-                "model.num_attention_heads",
-                "model.num_hidden_layers",
                 "model.vocab_size",
+                "model.hidden_size",
+                "model.num_hidden_layers",
+                "model.num_attention_heads",
                 "model.intermediate_size",
             ]
         );

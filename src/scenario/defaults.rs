@@ -99,9 +99,9 @@ impl Scenario {
         let old = Scenario::for_stack(self.stack, self.method);
         let new = Scenario::for_stack(stack, method);
         for field in fields::ALL {
-            if (field.get)(self) == (field.get)(&old) {
+            if field.text(self) == field.text(&old) {
                 // A default is a valid value: nothing to report.
-                let _ = (field.set)(self, &(field.get)(&new));
+                let _ = field.set(self, &field.text(&new));
             }
         }
         self.stack = stack;

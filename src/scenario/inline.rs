@@ -2,7 +2,6 @@
 
 use super::FieldError;
 use crate::model::HfConfig;
-use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
 /// Keys that hold lists; in a URL their elements are separated by commas.
@@ -18,51 +17,29 @@ const LISTS: &[&str] = &[
 
 /// Reads the fields that can be read and names those that cannot, each with what is wrong with it.
 pub(super) fn read(keys: Map<String, Value>) -> (HfConfig, Vec<FieldError>) {
-    match from_keys(&keys) {
-        Ok(config) => (config, Vec::new()),
-        // Serde names no field when a value has the wrong type: try them one by one.
-        Err(_) => {
-            let mut problems = Vec::new();
-            let mut sound = Map::new();
-            for (key, value) in keys {
-                match from_keys(&Map::from_iter([(key.clone(), value.clone())])) {
-                    Ok(_) => drop(sound.insert(key, value)),
-                    Err(error) => problems.push(FieldError::new(format!("model.{key}"), error.to_string())),
-                }
-            }
-            (from_keys(&sound).unwrap_or_default(), problems)
-        }
-    }
-}
-
-fn from_keys(keys: &Map<String, Value>) -> Result<HfConfig, serde_json::Error> {
-    <HfConfig as Deserialize>::deserialize(Value::Object(keys.clone()))
+    let (config, problems) = HfConfig::read(keys);
+    let named = |(key, problem)| FieldError::new(format!("model.{key}"), problem);
+    (config, problems.into_iter().map(named).collect())
 }
 
 /// The fields of a config that are not at zero or absent, as `(key, text)` for a URL. [`parse`] and [`read`] invert it.
 pub(super) fn write(config: &HfConfig) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
-    // A config has only plain fields: it cannot fail to be written.
-    if let Ok(Value::Object(keys)) = serde_json::to_value(config) {
-        for (key, value) in keys {
-            match value {
-                Value::Object(tower) => {
-                    // An empty tower is still a tower.
-                    if tower.is_empty() {
-                        pairs.push((key, String::new()));
-                        continue;
-                    }
-                    pairs.extend(
-                        tower
-                            .into_iter()
-                            .map(|(inner, value)| (format!("{key}.{inner}"), text(&value))),
-                    );
-                }
-                // Written even when false: where it is absent, some types tie the embeddings.
-                Value::Bool(_) => pairs.push((key, text(&value))),
-                _ if is_required(&key) && (value == 0 || value == "") => {}
-                _ => pairs.push((key, text(&value))),
+    for (key, value) in config.fields() {
+        match value {
+            // An empty tower is still a tower.
+            Value::Object(tower) if tower.is_empty() => pairs.push((key.into(), String::new())),
+            Value::Object(tower) => {
+                pairs.extend(
+                    tower
+                        .into_iter()
+                        .map(|(inner, value)| (format!("{key}.{inner}"), text(&value))),
+                );
             }
+            // False is written: where the key is absent, some types tie the embeddings.
+            Value::Bool(_) => pairs.push((key.into(), text(&value))),
+            _ if is_required(key) && (value == 0 || value == "") => {}
+            _ => pairs.push((key.into(), text(&value))),
         }
     }
     pairs
@@ -115,19 +92,14 @@ pub(super) fn parse(keys: &mut Map<String, Value>, key: &str, text: &str) {
 
 fn scalar(text: &str) -> Value {
     match text {
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
-        _ => match text.parse::<Number>() {
-            Ok(number) => Value::Number(number),
-            Err(_) => Value::String(text.into()),
-        },
+        "true" => return Value::Bool(true),
+        "false" => return Value::Bool(false),
+        _ => {}
     }
-}
-
-/// Does this field of a URL say anything? Zeros say nothing and are let pass.
-pub(super) fn is_known(key: &str, text: &str) -> bool {
-    let mut alone = Map::new();
-    parse(&mut alone, key, text);
-    let unread = from_keys(&alone).is_ok_and(|config| config == HfConfig::default());
-    !unread || matches!(text, "" | "0" | "false")
+    if let Ok(whole) = text.parse::<u64>() {
+        return whole.into();
+    }
+    // Words that the standard library takes for numbers, such as "inf", are no JSON numbers and stay text.
+    let number = text.parse().ok().and_then(Number::from_f64);
+    number.map_or_else(|| text.into(), Value::Number)
 }

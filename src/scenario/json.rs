@@ -1,16 +1,11 @@
 //! The scenario as JSON: fields left out have the defaults of the stack and method that the object names, and every
 //! error names its field.
 
-use super::{Method, Scenario, Stack, quoted};
+use super::{FieldError, Method, ModelRef, Scenario, Stack, fields, quoted};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-
-impl Serialize for Scenario {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Scenario::serialize(self, serializer)
-    }
-}
+use std::str::FromStr;
 
 impl<'de> Deserialize<'de> for Scenario {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -18,114 +13,83 @@ impl<'de> Deserialize<'de> for Scenario {
     }
 }
 
-fn read(given: Map<String, Value>) -> Result<Scenario, serde_json::Error> {
+fn read(given: Map<String, Value>) -> Result<Scenario, String> {
     let defaults = Scenario::default();
     let stack: Stack = first(&given, "stack", defaults.stack)?;
     let method: Method = first(&given, "method", defaults.method)?;
-    let base = whole(&Scenario::for_stack(stack, method))?;
-    for key in given.keys() {
-        known(&base, key)?;
-    }
-    let mut full = base.clone();
-    overlay(&mut full, given.clone())?;
-    parse(full).map_err(|error| {
-        // Serde names no field when a value has the wrong type: the first that cannot stand alone is the culprit.
-        let culprit = one_by_one(given).into_iter().find_map(|(name, alone)| {
-            let mut full = base.clone();
-            overlay(&mut full, alone).ok()?;
-            parse(full).err().map(|error| prefixed(&name, &error))
-        });
-        culprit.unwrap_or(error)
-    })
-}
-
-/// The given fields, each in an object of its own, with its name.
-fn one_by_one(given: Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
-    let alone = |key: String, value| Map::from_iter([(key, value)]);
-    let mut fields = Vec::new();
+    let mut scenario = Scenario::for_stack(stack, method);
     for (key, value) in given {
-        match value {
-            Value::Object(inner) if key == "lora" => fields.extend(inner.into_iter().map(|(name, value)| {
-                let inner = Value::Object(alone(name.clone(), value));
-                (name, alone("lora".into(), inner))
-            })),
-            value => fields.push((key.clone(), alone(key, value))),
+        match (key.as_str(), value) {
+            ("stack" | "method", _) => {}
+            ("model", value) => {
+                scenario.model = ModelRef::deserialize(value).map_err(|error| error.to_string())?
+            }
+            ("lora", Value::Object(adapter)) => {
+                for (key, value) in adapter {
+                    set(&mut scenario, true, &key, &value)?;
+                }
+            }
+            ("lora", _) => return Err("lora: expected an object".into()),
+            (key, value) => set(&mut scenario, false, key, &value)?,
         }
     }
-    fields
+    Ok(scenario)
 }
 
 /// One of the two fields that decide the defaults of the rest.
-fn first<T: for<'a> Deserialize<'a>>(
+fn first<T: FromStr<Err = FieldError>>(
     given: &Map<String, Value>,
-    key: &str,
+    name: &str,
     default: T,
-) -> Result<T, serde_json::Error> {
-    match given.get(key) {
-        Some(value) => T::deserialize(value).map_err(|error| prefixed(key, &error)),
+) -> Result<T, String> {
+    match given.get(name) {
+        Some(value) => text(name, value)?
+            .parse()
+            .map_err(|error: FieldError| error.to_string()),
         None => Ok(default),
     }
 }
 
-/// The error with the name of its field, unless it begins with it.
-fn prefixed(field: &str, error: &serde_json::Error) -> serde_json::Error {
-    let text = error.to_string();
-    let names_itself = text
-        .split_once(": ")
-        .is_some_and(|(start, _)| !start.contains(' '));
-    serde_json::Error::custom(if names_itself {
-        text
-    } else {
-        format!("{field}: {text}")
-    })
-}
-
-/// The derived reader, for which every field must be there.
-fn parse(full: Map<String, Value>) -> Result<Scenario, serde_json::Error> {
-    Scenario::deserialize(Value::Object(full))
-}
-
-fn whole(scenario: &Scenario) -> Result<Map<String, Value>, serde_json::Error> {
-    match serde_json::to_value(scenario)? {
-        Value::Object(fields) => Ok(fields),
-        _ => Ok(Map::new()),
+fn set(scenario: &mut Scenario, in_lora: bool, name: &str, value: &Value) -> Result<(), String> {
+    match fields::named(name).filter(|field| field.in_lora() == in_lora) {
+        Some(field) => field
+            .set(scenario, &text(name, value)?)
+            .map_err(|error| error.to_string()),
+        None => Err(unknown(in_lora, name)),
     }
 }
 
-/// Lays the given fields over the defaults, those of `lora` one by one.
-fn overlay(full: &mut Map<String, Value>, given: Map<String, Value>) -> Result<(), serde_json::Error> {
-    for (key, value) in given {
-        match (full.get_mut(&key), value) {
-            (Some(Value::Object(inner)), Value::Object(given)) if key == "lora" => {
-                for (key, value) in given {
-                    known(inner, &key)?;
-                    inner.insert(key, value);
-                }
-            }
-            (_, _) if key == "lora" => return Err(serde_json::Error::custom("lora: expected an object")),
-            (_, value) => drop(full.insert(key, value)),
+/// The value as a URL would write it.
+fn text(name: &str, value: &Value) -> Result<String, String> {
+    match value {
+        Value::Null => Ok("none".into()),
+        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
+        Value::String(text) => Ok(text.clone()),
+        Value::Array(items) => {
+            let items: Result<Vec<_>, _> = items.iter().map(|item| text(name, item)).collect();
+            Ok(items?.join(","))
         }
+        Value::Object(_) => Err(format!("{name}: an object is not expected here")),
     }
-    Ok(())
 }
 
-fn known(fields: &Map<String, Value>, key: &str) -> Result<(), serde_json::Error> {
-    if fields.contains_key(key) {
-        return Ok(());
-    }
-    let hint = super::closest(key, fields.keys().map(String::as_str)).map_or_else(
-        || {
-            format!(
-                "; known are {}",
-                fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
-            )
-        },
-        |near| format!("; did you mean '{near}'?"),
-    );
-    Err(serde_json::Error::custom(format!(
-        "unknown field {}{hint}",
-        quoted(key)
-    )))
+fn unknown(in_lora: bool, name: &str) -> String {
+    let own = fields::ALL
+        .iter()
+        .filter(|field| field.in_lora() == in_lora)
+        .map(|field| field.name);
+    let more: &[&str] = if in_lora {
+        &[]
+    } else {
+        &["model", "stack", "method", "lora"]
+    };
+    let names: Vec<&str> = own.chain(more.iter().copied()).collect();
+    let hint = match super::closest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None if fields::named(name).is_some_and(fields::Field::in_lora) => "it belongs into 'lora'".into(),
+        None => format!("known are {}", names.join(", ")),
+    };
+    format!("unknown field {}; {hint}", quoted(name))
 }
 
 #[cfg(test)]
@@ -162,32 +126,36 @@ mod tests {
         );
         assert_eq!(
             message(r#"{"batch": "two"}"#),
-            "batch: invalid type: string \"two\", expected u64"
+            "batch: 'two' is not a whole number between 1 and 65536"
         );
         assert_eq!(
             message(r#"{"batch": -1}"#),
-            "batch: invalid value: integer `-1`, expected u64"
+            "batch: '-1' is not a whole number between 1 and 65536"
         );
         assert_eq!(
             message(r#"{"stack": "torchtune"}"#),
             "stack: 'torchtune' is not known; use one of hf, unsloth"
         );
         assert_eq!(
-            message(r#"{"lora": {"targets": 3}}"#),
-            "targets: expected 'all-linear' or a list of module names"
+            message(r#"{"lora": {"targets": {}}}"#),
+            "targets: an object is not expected here"
         );
         assert_eq!(
             message(r#"{"lora": {"rank": 1.5}}"#),
-            "rank: invalid type: floating point `1.5`, expected u64"
+            "rank: '1.5' is not a whole number between 1 and 65536"
         );
         assert_eq!(message(r#"{"lora": []}"#), "lora: expected an object");
         assert_eq!(
             message(r#"{"model": {"hidden_size": "wide"}}"#),
-            "model.hidden_size: invalid type: string \"wide\", expected u64"
+            "model.hidden_size: expected a whole number, found \"wide\""
         );
         assert_eq!(
             message(r#"{"model": 3}"#),
             "model: give a Hub id, or an object with the fields of a config.json"
+        );
+        assert_eq!(
+            message(r#"{"rank": 8}"#),
+            "unknown field 'rank'; it belongs into 'lora'"
         );
         assert!(message("[]").contains("expected a map"));
     }

@@ -3,6 +3,7 @@
 mod choice;
 mod config_problems;
 mod defaults;
+mod field_value;
 mod fields;
 mod inline;
 mod json;
@@ -79,8 +80,7 @@ pub struct Lora {
 ///
 /// In JSON every field may be left out: it then has the default of the `stack` and `method` that the object names
 /// ([`Scenario::for_stack`]). Unknown fields are refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scenario {
     /// The model.
     pub model: ModelRef,
@@ -187,7 +187,7 @@ pub(crate) fn quoted(text: &str) -> String {
 pub(crate) fn closest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const LEAST_SIMILARITY: f64 = 0.6;
     names
-        .map(|name| (strsim::normalized_damerau_levenshtein(text, name), name))
+        .map(|name| (crate::catalog::similarity(text, name), name))
         .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)

@@ -4,6 +4,7 @@
 //! `config.model_type=llama&config.hidden_size=4096&…`.
 
 use super::{FieldError, Method, ModelRef, Scenario, Stack, fields, inline, quoted};
+use crate::model::HfConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Map;
 use std::str::FromStr;
@@ -62,8 +63,8 @@ impl Scenario {
         pairs.push(("gpu".into(), self.gpu.clone().unwrap_or_else(|| "none".into())));
         let base = Scenario::for_stack(self.stack, self.method);
         for field in fields::ALL.iter().filter(|field| field.name != "gpu") {
-            let text = (field.get)(self);
-            if text != (field.get)(&base) {
+            let text = field.text(self);
+            if text != field.text(&base) {
                 pairs.push((field.name.into(), text));
             }
         }
@@ -115,7 +116,7 @@ impl Scenario {
                 "model" => scenario.model = ModelRef::Catalog(text.clone()),
                 _ if key.starts_with("config.") => {}
                 _ => match fields::named(key) {
-                    Some(field) => reader.problems.extend((field.set)(&mut scenario, text).err()),
+                    Some(field) => reader.problems.extend(field.set(&mut scenario, text).err()),
                     None => reader.unknown(key),
                 },
             }
@@ -190,7 +191,7 @@ impl Reader {
     fn inline(&mut self, config: &[(&str, &str)]) -> ModelRef {
         let mut keys = Map::new();
         for (key, text) in config {
-            if inline::is_known(key, text) {
+            if HfConfig::knows(key) {
                 inline::parse(&mut keys, key, text);
             } else {
                 self.unknown(&format!("config.{key}"));

@@ -156,7 +156,7 @@ mod tests {
         );
         assert_eq!(
             of("LlamaConfig", json!({"hidden_size": "wide"})).unwrap_err(),
-            "model.config: invalid type: string \"wide\", expected u64"
+            "model.config: hidden_size: expected a whole number, found \"wide\""
         );
     }
 
