@@ -296,7 +296,7 @@ fn a_scenario_that_cannot_be_read_is_refused() {
         ),
         (
             "{\"batch\": \"two\"}",
-            "error: batch: invalid type: string \"two\", expected u64",
+            "error: batch: 'two' is not a whole number between 1 and 65536",
         ),
         (
             "{\"bacth\": 2}",
