@@ -122,6 +122,30 @@ mod tests {
     }
 
     #[test]
+    fn no_field_of_the_data_is_lost() {
+        let rows: Vec<serde_json::Value> = serde_json::from_str(include_str!("data/models.json")).unwrap();
+        for (row, model) in rows.iter().zip(models()) {
+            assert_eq!(
+                serde_json::to_value(&model.config).unwrap(),
+                padded(&row["config"]),
+                "{}",
+                model.id
+            );
+        }
+    }
+
+    /// A row with no dense MLP leaves its width out; it is read as zero.
+    fn padded(config: &serde_json::Value) -> serde_json::Value {
+        let mut config = config.clone();
+        config
+            .as_object_mut()
+            .unwrap()
+            .entry("intermediate_size")
+            .or_insert(0.into());
+        config
+    }
+
+    #[test]
     fn the_parts_of_a_model_add_up() {
         for m in models() {
             let towers = [
