@@ -67,7 +67,7 @@ pub fn read(recording: &Recording, served: &Served) -> Reading {
             phase.end_bytes = live;
         }
     }
-    let alive = alive_after(&recording.events, at);
+    let alive = alive_after(&recording.events, at, recording.allocs.len());
     let mut breakdown = BTreeMap::new();
     for i in alive {
         let category = category(&recording.allocs[i as usize], lives[i as usize], &kinds);
@@ -99,20 +99,16 @@ pub fn read(recording: &Recording, served: &Served) -> Reading {
 }
 
 /// Allocations that are alive after the event of this index.
-fn alive_after(events: &[Event], at: usize) -> Vec<u32> {
-    let mut alive = std::collections::BTreeSet::new();
-    for event in &events[..(at + 1).min(events.len())] {
+fn alive_after(events: &[Event], at: usize, allocs: usize) -> Vec<u32> {
+    let mut alive = vec![false; allocs];
+    for event in events.iter().take(at + 1) {
         match *event {
-            Event::Alloc(i) => {
-                alive.insert(i);
-            }
-            Event::Free(i) => {
-                alive.remove(&i);
-            }
+            Event::Alloc(i) => alive[i as usize] = true,
+            Event::Free(i) => alive[i as usize] = false,
             _ => {}
         }
     }
-    alive.into_iter().collect()
+    (0..allocs as u32).filter(|&i| alive[i as usize]).collect()
 }
 
 /// What an allocation is: said at its birth, or seen from when it was made and dropped.

@@ -9,7 +9,6 @@
 use super::segment::rounded;
 use super::tape::{Event, Phase, Recording};
 use crate::bytes::MIB;
-use std::collections::BTreeSet;
 
 const SMALL_REQUEST: u64 = MIB;
 const SMALL_SEGMENT: u64 = 2 * MIB;
@@ -34,8 +33,8 @@ struct Block {
 pub struct Allocator {
     blocks: Vec<Block>,
     spare: Vec<u32>,
-    /// Free blocks by (size, address, index): small pool, large pool.
-    free: [BTreeSet<(u64, u64, u32)>; 2],
+    /// Free blocks, sorted by (size, address, index): small pool, large pool.
+    free: [Vec<(u64, u64, u32)>; 2],
     top: u64,
     /// Device memory for segments; unlimited when `None`.
     capacity: Option<u64>,
@@ -64,12 +63,18 @@ impl Allocator {
 
     fn keep(&mut self, index: u32) {
         let b = self.blocks[index as usize];
-        self.free[usize::from(!b.small)].insert((b.size, b.address, index));
+        let pool = &mut self.free[usize::from(!b.small)];
+        let key = (b.size, b.address, index);
+        let at = pool.partition_point(|k| *k < key);
+        pool.insert(at, key);
     }
 
     fn unkeep(&mut self, index: u32) {
         let b = self.blocks[index as usize];
-        self.free[usize::from(!b.small)].remove(&(b.size, b.address, index));
+        let pool = &mut self.free[usize::from(!b.small)];
+        if let Ok(at) = pool.binary_search(&(b.size, b.address, index)) {
+            pool.remove(at);
+        }
     }
 
     fn push(&mut self, block: Block) -> u32 {
@@ -93,13 +98,11 @@ impl Allocator {
         let size = rounded(bytes.max(1));
         let small = size <= SMALL_REQUEST;
         let pool = usize::from(!small);
-        let best = self.free[pool].range((size, 0, 0)..).next().copied();
-        let index = match best {
-            Some(key) => {
-                self.free[pool].remove(&key);
-                key.2
-            }
-            None => self.new_segment(size, small)?,
+        let best = self.free[pool].partition_point(|k| *k < (size, 0, 0));
+        let index = if best < self.free[pool].len() {
+            self.free[pool].remove(best).2
+        } else {
+            self.new_segment(size, small)?
         };
         let rest = self.blocks[index as usize].size - size;
         let split = if small {

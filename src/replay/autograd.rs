@@ -22,41 +22,16 @@ pub(super) const MAX_SAVED: usize = 8;
 /// Most outputs of an operation that bring gradients.
 pub(super) const MAX_OUTPUTS: usize = 4;
 
-/// Where a gradient goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) enum Edge {
-    #[default]
-    None,
-    /// To an output of another node.
-    Node(u32, u8),
-    /// To a leaf.
-    Leaf(u32),
-}
-
-/// What a gradient must look like for the input it belongs to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Input {
-    pub edge: Edge,
-    pub layout: Layout,
-    pub dtype: Dtype,
-}
-
-/// A tensor saved for backward.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Saved {
-    #[default]
-    None,
-    Tensor(u32),
-    /// Left out by a checkpoint: the how-many-eth saved tensor of its frame.
-    Packed(u32, u32),
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub op: Gradient,
     pub name: &'static str,
-    pub inputs: [Option<Input>; MAX_EDGES],
-    pub saved: [Saved; MAX_SAVED],
+    /// The tensors that take gradients; `NONE` for those that take none.
+    pub inputs: [u32; MAX_EDGES],
+    /// Saved tensors; with `frame`, their numbers among what the frame left out.
+    pub saved: [u32; MAX_SAVED],
+    /// The checkpoint that left out what this node would save.
+    pub frame: u32,
     /// Gradients that have arrived, by output.
     pub buffers: [u32; MAX_OUTPUTS],
     pub place: Place,
@@ -94,25 +69,16 @@ impl Inner {
 
     /// Begins a node for an operation over `inputs`.
     pub fn node(&mut self, op: Gradient, name: &'static str, inputs: &[u32]) -> u32 {
-        let mut edges = [None; MAX_EDGES];
+        let mut edges = [NONE; MAX_EDGES];
         for (slot, &id) in edges.iter_mut().zip(inputs) {
-            if !self.needs_grad(id) {
-                continue;
-            }
-            let record = &mut self.records[id as usize];
-            let edge = if record.node != NONE {
-                Edge::Node(record.node & NODE_MASK, (record.node >> NODE_BITS) as u8)
-            } else {
-                record.uses += 1;
-                Edge::Leaf(id)
-            };
-            *slot = Some(Input {
-                edge,
-                layout: record.layout,
-                dtype: record.dtype,
-            });
-            if let Edge::Leaf(leaf) = edge {
-                self.retain(leaf);
+            if self.needs_grad(id) {
+                *slot = id;
+                let record = &mut self.records[id as usize];
+                if record.node == NONE {
+                    // A leaf lives as long as the node that will hand it its gradient.
+                    record.uses += 1;
+                    record.refs += 1;
+                }
             }
         }
         let index = self.nodes.len() as u32;
@@ -120,7 +86,8 @@ impl Inner {
             op,
             name,
             inputs: edges,
-            saved: [Saved::None; MAX_SAVED],
+            saved: [NONE; MAX_SAVED],
+            frame: NONE,
             buffers: [NONE; MAX_OUTPUTS],
             place: self.place,
             group: self.group,
@@ -137,16 +104,17 @@ impl Inner {
             let frame = &mut self.frames[self.packing as usize];
             frame.packed += 1;
             frame.outstanding += 1;
-            Saved::Packed(self.packing, frame.packed - 1)
+            self.nodes[node as usize].frame = self.packing;
+            frame.packed - 1
         } else if self.recomputing != NONE {
             self.retain(id);
             let frame = &mut self.frames[self.recomputing as usize];
             frame.recomputed.push(id);
             // `early_stop`: the recomputation ends as soon as everything that was packed is there again.
             self.stopped = frame.recomputed.len() as u32 == frame.packed;
-            Saved::None
+            NONE
         } else {
-            Saved::Tensor(self.retain(id))
+            self.retain(id)
         };
         self.nodes[node as usize].saved[slot] = saved;
     }
@@ -174,62 +142,53 @@ impl Inner {
     }
 
     /// `validate_outputs`: a gradient takes the shape, then the dtype of the input it belongs to.
-    pub fn fit_gradient(&mut self, id: u32, input: &Input) -> u32 {
+    pub fn fit_gradient(&mut self, id: u32, of: u32) -> u32 {
         let mut id = id;
-        if self.records[id as usize].layout.shape() != input.layout.shape() {
+        let (wanted, wanted_dtype) = (self.records[of as usize].layout, self.records[of as usize].dtype);
+        if self.records[id as usize].layout.shape() != wanted.shape() {
             let dtype = self.records[id as usize].dtype;
             let full = self.records[id as usize].layout;
-            let reduced = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "sum");
+            let reduced = self.alloc(Layout::contiguous(wanted.shape()), dtype, "sum");
             self.reduction_scratch(
                 full.numel(),
-                input.layout.numel(),
-                full.last() == input.layout.last(),
+                wanted.numel(),
+                full.last() == wanted.last(),
             );
             self.release(id);
             id = reduced;
         }
-        if self.records[id as usize].dtype != input.dtype {
+        if self.records[id as usize].dtype != wanted_dtype {
             let layout = self.records[id as usize].layout;
             let layout = if layout.is_dense() {
                 layout
             } else {
                 Layout::elementwise(&[&layout])
             };
-            let cast = self.alloc(layout, input.dtype, "to");
+            let cast = self.alloc(layout, wanted_dtype, "to");
             self.release(id);
             id = cast;
         }
         id
     }
 
-    /// Hands a finished gradient on.
-    pub fn deliver(&mut self, edge: Edge, grad: u32) {
-        match edge {
-            Edge::None => self.release(grad),
-            Edge::Node(node, output) => {
-                let old = self.nodes[node as usize].buffers[output as usize];
-                let sum = if old == NONE {
-                    grad
-                } else {
-                    self.sum_gradients(old, grad)
-                };
-                self.nodes[node as usize].buffers[output as usize] = sum;
-            }
-            Edge::Leaf(leaf) => {
-                let old = self.records[leaf as usize].partial;
-                let sum = if old == NONE {
-                    grad
-                } else {
-                    self.sum_gradients(old, grad)
-                };
-                self.records[leaf as usize].partial = sum;
-                self.records[leaf as usize].uses -= 1;
-                if self.records[leaf as usize].uses == 0 {
-                    self.accumulate_grad(leaf);
-                }
-                self.release(leaf);
-            }
+    /// Hands a finished gradient to the tensor it belongs to: on to the node that made it, or to a leaf.
+    pub fn deliver(&mut self, of: u32, grad: u32) {
+        let source = self.records[of as usize].node;
+        if source != NONE {
+            let (node, output) = ((source & NODE_MASK) as usize, (source >> NODE_BITS) as usize);
+            let old = self.nodes[node].buffers[output];
+            self.nodes[node].buffers[output] = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+            return;
         }
+        let old = self.records[of as usize].partial;
+        let sum = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+        let leaf = &mut self.records[of as usize];
+        leaf.partial = sum;
+        leaf.uses -= 1;
+        if leaf.uses == 0 {
+            self.accumulate_grad(of);
+        }
+        self.release(of);
     }
 
     /// `AccumulateGrad`: the leaf takes over the gradient, or adds it to the one it has.
@@ -255,8 +214,12 @@ impl Inner {
 
     /// Drops what a checkpoint made again for this node: an unpacked tensor lives as long as the formula.
     pub fn release_recomputed(&mut self, node: u32) {
-        for slot in 0..MAX_SAVED {
-            if let Saved::Packed(frame, number) = self.nodes[node as usize].saved[slot]
+        let (frame, saved) = (self.nodes[node as usize].frame, self.nodes[node as usize].saved);
+        if frame == NONE {
+            return;
+        }
+        for number in saved {
+            if number != NONE
                 && let Some(id) = self.frames[frame as usize].recomputed.get_mut(number as usize)
             {
                 let id = std::mem::replace(id, NONE);
@@ -269,54 +232,46 @@ impl Inner {
 
     /// Drops what a node saved (`release_variables`).
     pub fn release_saved(&mut self, node: u32) {
-        for slot in 0..MAX_SAVED {
-            match std::mem::take(&mut self.nodes[node as usize].saved[slot]) {
-                Saved::None => {}
-                Saved::Tensor(id) => self.release(id),
-                Saved::Packed(frame, _) => {
-                    let f = &mut self.frames[frame as usize];
-                    f.outstanding -= 1;
-                    let last = f.outstanding == 0;
-                    let others = if last {
-                        std::mem::take(&mut f.others)
-                    } else {
-                        Vec::new()
-                    };
-                    let input = if last {
-                        std::mem::replace(&mut f.input, NONE)
-                    } else {
-                        NONE
-                    };
-                    if input != NONE {
-                        self.release(input);
-                    }
-                    for other in others {
-                        self.release(other);
-                    }
+        let n = &mut self.nodes[node as usize];
+        let (frame, saved) = (n.frame, n.saved);
+        n.saved = [NONE; MAX_SAVED];
+        if frame == NONE {
+            for id in saved {
+                if id != NONE {
+                    self.release(id);
                 }
+            }
+            return;
+        }
+        let f = &mut self.frames[frame as usize];
+        f.outstanding -= saved.iter().filter(|&&number| number != NONE).count() as u32;
+        if f.outstanding == 0 {
+            let input = std::mem::replace(&mut f.input, NONE);
+            let others = std::mem::take(&mut f.others);
+            if input != NONE {
+                self.release(input);
+            }
+            for other in others {
+                self.release(other);
             }
         }
     }
 
     /// A saved tensor of a node, as backward reads it; a packed one must have been made again.
     pub fn saved(&self, node: u32, slot: usize) -> u32 {
-        match self.nodes[node as usize].saved[slot] {
-            Saved::None => NONE,
-            Saved::Tensor(id) => id,
-            Saved::Packed(frame, number) => self.frames[frame as usize]
-                .recomputed
-                .get(number as usize)
-                .copied()
-                .unwrap_or(NONE),
+        let n = &self.nodes[node as usize];
+        match (n.frame, n.saved[slot]) {
+            (NONE, id) | (_, id @ NONE) => id,
+            (frame, number) => {
+                self.frames[frame as usize].recomputed.get(number as usize).copied().unwrap_or(NONE)
+            }
         }
     }
 
     /// The frame that must be recomputed before this node can read what it saved.
     pub fn frame_to_recompute(&self, node: u32) -> Option<u32> {
-        self.nodes[node as usize].saved.iter().find_map(|s| match *s {
-            Saved::Packed(frame, _) if !self.frames[frame as usize].done => Some(frame),
-            _ => None,
-        })
+        let frame = self.nodes[node as usize].frame;
+        (frame != NONE && !self.frames[frame as usize].done).then_some(frame)
     }
 }
 
@@ -468,14 +423,10 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         for node in first..inner.nodes.len() {
             inner.release_saved(node as u32);
-            for slot in 0..MAX_EDGES {
-                if let Some(Input {
-                    edge: Edge::Leaf(leaf),
-                    ..
-                }) = inner.nodes[node].inputs[slot]
-                {
-                    inner.records[leaf as usize].uses -= 1;
-                    inner.release(leaf);
+            for input in inner.nodes[node].inputs {
+                if input != NONE && inner.records[input as usize].node == NONE {
+                    inner.records[input as usize].uses -= 1;
+                    inner.release(input);
                 }
             }
         }
@@ -525,7 +476,7 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         inner.nodes.truncate(first);
         let grad = std::mem::replace(&mut inner.records[detached.id as usize].grad, NONE);
-        let edge = inner.nodes[node as usize].inputs[0].map(|i| i.edge);
+        let of = inner.nodes[node as usize].inputs[0];
         let incoming = std::mem::replace(&mut inner.nodes[node as usize].buffers[0], NONE);
         drop(inner);
         drop(output);
@@ -533,13 +484,13 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         inner.release(incoming);
         inner.release_saved(node);
-        match (edge, grad) {
+        match (of, grad) {
             (_, NONE) => {}
-            (Some(edge), grad) => {
+            (NONE, grad) => inner.release(grad),
+            (of, grad) => {
                 inner.set_category(grad, Category::Temporaries);
-                inner.deliver(edge, grad);
+                inner.deliver(of, grad);
             }
-            (None, grad) => inner.release(grad),
         }
     }
 }

@@ -55,6 +55,13 @@ pub(super) enum Gradient {
     Checkpoint { layer: u32, autocast: Option<Dtype> },
 }
 
+/// What a gradient must look like for the input it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input {
+    pub layout: Layout,
+    pub dtype: Dtype,
+}
+
 /// What decides a linear layer's backward.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LinearGrad {
@@ -80,8 +87,8 @@ impl Inner {
         self.release_recomputed(node);
         let inputs = self.nodes[node as usize].inputs;
         for (slot, input) in out.iter_mut().zip(&inputs) {
-            if let (true, Some(input)) = (*slot != NONE, input) {
-                *slot = self.fit_gradient(*slot, input);
+            if *slot != NONE && *input != NONE {
+                *slot = self.fit_gradient(*slot, *input);
             }
         }
         for b in buffers {
@@ -91,10 +98,10 @@ impl Inner {
         }
         self.release_saved(node);
         for (slot, input) in out.iter().zip(&inputs) {
-            match input {
-                _ if *slot == NONE => {}
-                Some(input) => self.deliver(input.edge, *slot),
-                None => self.release(*slot),
+            match (*slot, *input) {
+                (NONE, _) => {}
+                (grad, NONE) => self.release(grad),
+                (grad, of) => self.deliver(of, grad),
             }
         }
     }
@@ -114,36 +121,36 @@ impl Inner {
         match op {
             Gradient::Pass => {
                 for (slot, input) in out.iter_mut().zip(&inputs) {
-                    if input.is_some() {
+                    if *input != NONE {
                         *slot = self.retain(g);
                     }
                 }
             }
             Gradient::View => {
-                if let Some(input) = inputs[0] {
+                if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.reshape_gradient(g, input.layout.shape());
                 }
             }
             Gradient::Transpose(a, b) => out[0] = self.alias(g, layout.transposed(a, b), true),
             Gradient::Expand => {
-                if let Some(input) = inputs[0] {
+                if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "sum");
                 }
             }
             Gradient::Narrow => {
-                if let Some(input) = inputs[0] {
+                if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "slice_backward");
                 }
             }
             Gradient::Cat => {
                 for (slot, input) in out.iter_mut().zip(&inputs) {
-                    if let Some(input) = input {
+                    if let Some(input) = self.input(*input) {
                         *slot = self.alias(g, layout.narrowed_last(input.layout.last()), true);
                     }
                 }
             }
             Gradient::Cast => {
-                if let Some(input) = inputs[0] {
+                if let Some(input) = self.input(inputs[0]) {
                     out[0] = if input.dtype == dtype {
                         self.retain(g)
                     } else {
@@ -163,7 +170,7 @@ impl Inner {
                 self.release(power);
             }
             Gradient::Mean => {
-                if let Some(input) = inputs[0] {
+                if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "div");
                 }
             }
@@ -179,7 +186,7 @@ impl Inner {
                 // slot 0 saved `self`, slot 1 `other`; the gradient of `other` is made first
                 for (input, factor) in [(1usize, 0usize), (0, 1)] {
                     let saved = self.saved(node, factor);
-                    if inputs[input].is_some() && saved != NONE {
+                    if inputs[input] != NONE && saved != NONE {
                         let f = &self.records[saved as usize];
                         let product = Layout::elementwise(&[&layout, &f.layout]);
                         let product_dtype = dtype.promote(f.dtype);
@@ -198,12 +205,12 @@ impl Inner {
             }
             Gradient::LogSoftmax => out[0] = self.alloc(layout, dtype, "log_softmax_backward"),
             Gradient::NllLoss => {
-                if let Some(input) = inputs[0] {
+                if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(input.layout, input.dtype, "nll_loss_backward");
                 }
             }
             Gradient::Embedding { tokens } => {
-                if let Some(input) = inputs[0] {
+                if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.embedding_gradient(g, tokens, input.layout);
                 }
             }
@@ -211,6 +218,12 @@ impl Inner {
             Gradient::Efficient(shape) => self.efficient_gradients(node, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
         }
+    }
+
+    /// Shape and dtype of an input that takes a gradient.
+    pub(super) fn input(&self, of: u32) -> Option<Input> {
+        let record = self.records.get(of as usize)?;
+        Some(Input { layout: record.layout, dtype: record.dtype })
     }
 
     /// `grad.reshape(shape)` as a view where strides allow, else a copy that is viewed.
@@ -238,11 +251,11 @@ impl Inner {
         let dtype = self.records[g as usize].dtype;
         let (mut gx, mut gb) = (NONE, NONE);
         let gw;
-        let weight = |inner: &mut Self| match inputs[1] {
+        let weight = |inner: &mut Self| match inner.input(inputs[1]) {
             Some(w) => inner.alloc(w.layout, dtype, "mm"),
             None => NONE,
         };
-        let input = |inner: &mut Self| match inputs[0] {
+        let input = |inner: &mut Self| match inner.input(inputs[0]) {
             Some(_) => inner.alloc(Layout::contiguous(&[l.rows, l.inputs]), dtype, "mm"),
             None => NONE,
         };
@@ -254,9 +267,9 @@ impl Inner {
             }
             gw = weight(self);
             self.touch_workspace();
-            if let Some(b) = &inputs[2] {
+            if inputs[2] != NONE {
                 let same = self.retain(g);
-                gb = self.fit_gradient(same, b);
+                gb = self.fit_gradient(same, inputs[2]);
             }
         } else {
             // MmBackward0: mat2, then self
@@ -264,7 +277,7 @@ impl Inner {
             if gw != NONE {
                 self.touch_workspace();
             }
-            if inputs[0].is_some() {
+            if inputs[0] != NONE {
                 gx = input(self);
                 self.touch_workspace();
             }
@@ -272,21 +285,21 @@ impl Inner {
         self.release_recomputed(node);
         self.release(g);
         self.release_saved(node);
-        if let (true, Some(x)) = (gx != NONE, inputs[0]) {
+        if let (true, Some(x)) = (gx != NONE, self.input(inputs[0])) {
             if l.flattened {
                 let shaped = self.alias(gx, Layout::contiguous(x.layout.shape()), true);
                 self.release(gx);
                 gx = shaped;
             }
-            self.deliver(x.edge, gx);
+            self.deliver(inputs[0], gx);
         }
-        if let (true, Some(w)) = (gw != NONE, inputs[1]) {
+        if gw != NONE && inputs[1] != NONE {
             // TBackward0: the weight's gradient is a view of the product.
             self.records[gw as usize].view = true;
-            self.deliver(w.edge, gw);
+            self.deliver(inputs[1], gw);
         }
-        if let (true, Some(b)) = (gb != NONE, inputs[2]) {
-            self.deliver(b.edge, gb);
+        if gb != NONE && inputs[2] != NONE {
+            self.deliver(inputs[2], gb);
         }
     }
 

@@ -135,6 +135,11 @@ impl Layout {
     /// The layout of an elementwise result over these operands (`TensorIterator`): dense, its dimensions in the order
     /// of the operands' strides, the first operand deciding.
     pub fn elementwise(operands: &[&Layout]) -> Self {
+        match operands {
+            [one] if one.is_dense() => return **one,
+            [one, other] if one == other && one.is_dense() => return **one,
+            _ => {}
+        }
         let mut shape = [1u64; MAX_DIMS];
         let dims = operands.iter().map(|o| o.dims as usize).max().unwrap_or(0);
         for o in operands {

@@ -543,7 +543,7 @@ impl Inner {
     pub(super) fn bmm_gradients(&mut self, node: u32, g: u32, out: &mut [u32; super::autograd::MAX_EDGES]) {
         let dtype = self.records[g as usize].dtype;
         for i in [1, 0] {
-            if let Some(input) = self.nodes[node as usize].inputs[i] {
+            if let Some(input) = self.input(self.nodes[node as usize].inputs[i]) {
                 out[i] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "bmm");
                 self.touch_workspace();
             }

@@ -70,32 +70,62 @@ impl Segment {
     }
 }
 
+/// Folds events into segments as they come: the peak without a list of what happened.
+#[derive(Clone, Debug, Default)]
+pub struct Fold {
+    open: Segment,
+    outer: Vec<(Segment, u32)>,
+    training: bool,
+}
+
+impl Fold {
+    /// An allocation of this many bytes.
+    pub fn alloc(&mut self, bytes: u64) {
+        self.open = self.open.then(Segment::alloc(rounded(bytes)));
+    }
+
+    /// A free of an allocation of this many bytes.
+    pub fn free(&mut self, bytes: u64) {
+        self.open = self.open.then(Segment::free(rounded(bytes)));
+    }
+
+    /// Any other event.
+    pub fn mark(&mut self, event: Event) {
+        match event {
+            Event::RepeatBegin(times) => {
+                self.outer.push((self.open, times));
+                self.open = Segment::EMPTY;
+            }
+            Event::RepeatEnd => {
+                if let Some((before, times)) = self.outer.pop() {
+                    self.open = before.then(self.open.times(times));
+                }
+            }
+            Event::Phase(phase, ..) if !self.training && phase != Phase::Load => {
+                // The peak of loading is not a training step's.
+                self.training = true;
+                self.open.peak = self.open.net;
+            }
+            Event::Phase(..) | Event::EmptyCache | Event::Alloc(_) | Event::Free(_) => {}
+        }
+    }
+
+    /// The highest live bytes of the training steps.
+    pub fn peak(&self) -> u64 {
+        self.open.peak.max(0) as u64
+    }
+}
+
 /// The highest live bytes (each request rounded up to 512) of the training steps of a recording: everything after the
 /// first phase that is not loading.
 pub fn peak(recording: &Recording) -> u64 {
-    let mut open = Segment::EMPTY;
-    let mut outer: Vec<(Segment, u32)> = Vec::new();
-    let mut loading = true;
+    let mut fold = Fold::default();
     for event in &recording.events {
         match *event {
-            Event::Alloc(i) => open = open.then(Segment::alloc(rounded(recording.allocs[i as usize].bytes))),
-            Event::Free(i) => open = open.then(Segment::free(rounded(recording.allocs[i as usize].bytes))),
-            Event::RepeatBegin(times) => {
-                outer.push((open, times));
-                open = Segment::EMPTY;
-            }
-            Event::RepeatEnd => {
-                if let Some((before, times)) = outer.pop() {
-                    open = before.then(open.times(times));
-                }
-            }
-            Event::Phase(phase, ..) if loading && phase != Phase::Load => {
-                // The peak of loading is not a training step's.
-                loading = false;
-                open.peak = open.net;
-            }
-            Event::Phase(..) | Event::EmptyCache => {}
+            Event::Alloc(i) => fold.alloc(recording.allocs[i as usize].bytes),
+            Event::Free(i) => fold.free(recording.allocs[i as usize].bytes),
+            other => fold.mark(other),
         }
     }
-    open.peak.max(0) as u64
+    fold.peak()
 }

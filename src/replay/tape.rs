@@ -4,6 +4,7 @@ use super::attention::Device;
 use super::autograd::{Frame, Node};
 use super::dtype::Dtype;
 use super::layout::Layout;
+use super::segment::Fold;
 use crate::estimate::Category;
 use std::cell::RefCell;
 
@@ -110,13 +111,28 @@ pub(super) struct Record {
     pub view: bool,
 }
 
+/// Where events go.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// Into a list.
+    List { events: Vec<Event>, allocs: Vec<Alloc> },
+    /// Into a peak.
+    Fold(Fold),
+}
+
+/// Memory behind tensors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Storage {
+    /// Tensors that share it.
+    pub sharers: u32,
+    pub bytes: u64,
+}
+
 /// All state of a recording.
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub events: Vec<Event>,
-    pub allocs: Vec<Alloc>,
-    /// Tensors that share each allocation.
-    pub sharers: Vec<u32>,
+    pub sink: Sink,
+    pub storages: Vec<Storage>,
     pub records: Vec<Record>,
     pub nodes: Vec<Node>,
     pub frames: Vec<Frame>,
@@ -204,18 +220,35 @@ impl Drop for Tensor<'_> {
 
 impl Inner {
     fn push_alloc(&mut self, bytes: u64, category: Option<Category>, op: &'static str) -> u32 {
-        let index = self.allocs.len() as u32;
-        let recompute = self.in_recompute && self.running.is_none();
-        self.allocs.push(Alloc {
-            bytes,
-            category,
-            op: self.running.unwrap_or(op),
-            place: self.place,
-            recompute,
-        });
-        self.sharers.push(1);
-        self.events.push(Event::Alloc(index));
+        let index = self.storages.len() as u32;
+        self.storages.push(Storage { sharers: 1, bytes });
+        match &mut self.sink {
+            Sink::Fold(fold) => fold.alloc(bytes),
+            Sink::List { events, allocs } => {
+                let recompute = self.in_recompute && self.running.is_none();
+                let op = self.running.unwrap_or(op);
+                allocs.push(Alloc { bytes, category, op, place: self.place, recompute });
+                events.push(Event::Alloc(index));
+            }
+        }
         index
+    }
+
+    fn push_free(&mut self, index: u32) {
+        if self.closed {
+            return;
+        }
+        match &mut self.sink {
+            Sink::Fold(fold) => fold.free(self.storages[index as usize].bytes),
+            Sink::List { events, .. } => events.push(Event::Free(index)),
+        }
+    }
+
+    fn mark(&mut self, event: Event) {
+        match &mut self.sink {
+            Sink::Fold(fold) => fold.mark(event),
+            Sink::List { events, .. } => events.push(event),
+        }
     }
 
     /// A new tensor with memory of its own.
@@ -256,7 +289,7 @@ impl Inner {
     pub fn alias(&mut self, of: u32, layout: Layout, view: bool) -> u32 {
         let (storage, dtype) = (self.records[of as usize].storage, self.records[of as usize].dtype);
         if storage != NONE {
-            self.sharers[storage as usize] += 1;
+            self.storages[storage as usize].sharers += 1;
         }
         self.record(storage, layout, dtype, view)
     }
@@ -273,9 +306,9 @@ impl Inner {
             let (storage, grad) = (record.storage, record.grad);
             record.grad = NONE;
             if storage != NONE {
-                self.sharers[storage as usize] -= 1;
-                if self.sharers[storage as usize] == 0 && !self.closed {
-                    self.events.push(Event::Free(storage));
+                self.storages[storage as usize].sharers -= 1;
+                if self.storages[storage as usize].sharers == 0 {
+                    self.push_free(storage);
                 }
             }
             if grad != NONE {
@@ -287,13 +320,13 @@ impl Inner {
     /// Does this tensor hold its memory alone?
     pub fn is_sole_owner(&self, id: u32) -> bool {
         let r = &self.records[id as usize];
-        !r.view && r.refs == 1 && (r.storage == NONE || self.sharers[r.storage as usize] == 1)
+        !r.view && r.refs == 1 && (r.storage == NONE || self.storages[r.storage as usize].sharers == 1)
     }
 
     pub fn set_category(&mut self, id: u32, category: Category) {
         let storage = self.records[id as usize].storage;
-        if storage != NONE {
-            self.allocs[storage as usize].category = Some(category);
+        if let (true, Sink::List { allocs, .. }) = (storage != NONE, &mut self.sink) {
+            allocs[storage as usize].category = Some(category);
         }
     }
 
@@ -308,7 +341,7 @@ impl Inner {
 
     pub fn free_scratch(&mut self, index: u32) {
         if index != NONE {
-            self.events.push(Event::Free(index));
+            self.push_free(index);
         }
     }
 
@@ -342,10 +375,10 @@ impl Inner {
     pub fn enter_group(&mut self, group: Group) {
         if group.id != self.group.id {
             if self.group.times > 1 {
-                self.events.push(Event::RepeatEnd);
+                self.mark(Event::RepeatEnd);
             }
             if group.times > 1 {
-                self.events.push(Event::RepeatBegin(group.times));
+                self.mark(Event::RepeatBegin(group.times));
             }
             self.group = group;
         }
@@ -353,36 +386,43 @@ impl Inner {
 }
 
 impl Tape {
-    /// An empty tape. `workspace_bytes` is what the matrix library takes per thread of this card.
+    /// An empty tape that lists every event. `workspace_bytes` is what the matrix library takes per thread of this card.
     pub fn new(device: Device, workspace_bytes: u64) -> Self {
+        Tape::with_sink(device, workspace_bytes, Sink::List { events: Vec::new(), allocs: Vec::new() })
+    }
+
+    /// An empty tape that keeps the peak alone.
+    pub fn folding(device: Device, workspace_bytes: u64) -> Self {
+        Tape::with_sink(device, workspace_bytes, Sink::Fold(Fold::default()))
+    }
+
+    fn with_sink(device: Device, workspace_bytes: u64, sink: Sink) -> Self {
+        let arena = ARENA.with(|arena| arena.take());
         let inner = Inner {
+            sink,
+            storages: arena.storages,
+            records: arena.records,
+            nodes: arena.nodes,
+            frames: Vec::new(),
+            place: Place::default(),
             grad_enabled: true,
             packing: NONE,
             recomputing: NONE,
-            workspace_bytes,
-            device,
-            logits: (u64::MAX, u64::MAX),
-            events: Vec::new(),
-            allocs: Vec::new(),
-            sharers: Vec::new(),
-            records: Vec::new(),
-            nodes: Vec::new(),
-            frames: Vec::new(),
-            place: Place::default(),
             stopped: false,
             autocast: None,
             casts: Vec::new(),
+            logits: (u64::MAX, u64::MAX),
             group: Group::default(),
             running: None,
             workspaces: [false; 2],
+            workspace_bytes,
             lt_workspaces: [false; 2],
+            device,
             in_recompute: false,
             kept: Vec::new(),
             closed: false,
         };
-        Tape {
-            inner: RefCell::new(inner),
-        }
+        Tape { inner: RefCell::new(inner) }
     }
 
     /// Names the size of the logits, so that tensors of that size are known as such: tokens and vocabulary.
@@ -392,15 +432,12 @@ impl Tape {
 
     /// A phase begins.
     pub fn phase(&self, phase: Phase, step: u8, micro: u8) {
-        self.inner
-            .borrow_mut()
-            .events
-            .push(Event::Phase(phase, step, micro));
+        self.inner.borrow_mut().mark(Event::Phase(phase, step, micro));
     }
 
     /// `torch.cuda.empty_cache()`.
     pub fn empty_cache(&self) {
-        self.inner.borrow_mut().events.push(Event::EmptyCache);
+        self.inner.borrow_mut().mark(Event::EmptyCache);
     }
 
     /// A tensor that is not the result of an operation: a weight, a state, a batch.
@@ -485,12 +522,68 @@ impl Tape {
         self.inner.borrow_mut().closed = true;
     }
 
-    /// Ends the recording.
+    /// Ends the recording. A folding tape has no events to give.
     pub fn finish(self) -> Recording {
-        let inner = self.inner.into_inner();
-        Recording {
-            events: inner.events,
-            allocs: inner.allocs,
+        let sink = std::mem::replace(&mut self.inner.borrow_mut().sink, Sink::Fold(Fold::default()));
+        match sink {
+            Sink::List { events, allocs } => Recording { events, allocs },
+            Sink::Fold(_) => Recording::default(),
+        }
+    }
+
+    /// The highest live bytes of the training steps so far, on a folding tape.
+    pub fn peak(&self) -> u64 {
+        match &self.inner.borrow().sink {
+            Sink::Fold(fold) => fold.peak(),
+            Sink::List { .. } => 0,
+        }
+    }
+
+    /// The matrix library's workspaces are there already, as in every step but the first.
+    pub fn warm_up(&self, lt_forward: bool, lt_backward: bool) {
+        let mut inner = self.inner.borrow_mut();
+        inner.touch_workspace();
+        let lt = [lt_forward, lt_backward];
+        if lt_forward {
+            inner.touch_lt_workspace();
+        }
+        inner.in_recompute = true;
+        inner.touch_workspace();
+        if lt[1] {
+            inner.touch_lt_workspace();
+        }
+        inner.in_recompute = false;
+    }
+}
+
+/// Memory of a tape that the next one uses again.
+#[derive(Default)]
+struct Arena {
+    storages: Vec<Storage>,
+    records: Vec<Record>,
+    nodes: Vec<Node>,
+}
+
+thread_local! {
+    static ARENA: std::cell::Cell<Arena> = std::cell::Cell::default();
+}
+
+/// Storages that an arena keeps room for; more is given back.
+const ARENA_ROOM: usize = 1 << 16;
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut();
+        let mut arena = Arena {
+            storages: std::mem::take(&mut inner.storages),
+            records: std::mem::take(&mut inner.records),
+            nodes: std::mem::take(&mut inner.nodes),
+        };
+        if arena.storages.capacity() <= ARENA_ROOM {
+            arena.storages.clear();
+            arena.records.clear();
+            arena.nodes.clear();
+            ARENA.with(|kept| kept.set(arena));
         }
     }
 }
