@@ -4,23 +4,26 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use plimsoll::estimate::{estimate, peak_allocated};
 use plimsoll::plan::{Plan, config};
-use plimsoll::replay::{allocator, segment};
+use plimsoll::replay::allocator;
 use plimsoll::scenario::{ModelRef, Scenario};
-use plimsoll::stack::{Detail, record};
+use plimsoll::stack::{Detail, peak, record};
 use std::hint::black_box;
 
 fn layers(n: u64) -> Scenario {
     let scenario = Scenario::default();
     let mut config = config(&scenario).expect("the default model is in the catalog");
     config.num_hidden_layers = n;
-    Scenario { model: ModelRef::Config(Box::new(config)), ..scenario }
+    Scenario {
+        model: ModelRef::Config(Box::new(config)),
+        ..scenario
+    }
 }
 
 fn segments(c: &mut Criterion) {
     let scenario = Scenario::default();
     let plan = Plan::new(&scenario).expect("the default scenario is sound");
     c.bench_function("segments, Llama-3.1-8B QLoRA", |b| {
-        b.iter(|| segment::peak(&record(black_box(&plan), Detail::Segments)));
+        b.iter(|| peak(black_box(&plan)));
     });
     c.bench_function("segments with validation and look-ups", |b| {
         b.iter(|| peak_allocated(black_box(&scenario)));
@@ -29,7 +32,7 @@ fn segments(c: &mut Criterion) {
     for n in [8, 32, 80] {
         let plan = Plan::new(&layers(n)).expect("a sound scenario");
         group.bench_with_input(BenchmarkId::from_parameter(n), &plan, |b, plan| {
-            b.iter(|| segment::peak(&record(plan, Detail::Segments)));
+            b.iter(|| peak(plan));
         });
     }
 }
@@ -37,7 +40,9 @@ fn segments(c: &mut Criterion) {
 fn full(c: &mut Criterion) {
     let scenario = Scenario::default();
     let plan = Plan::new(&scenario).expect("the default scenario is sound");
-    c.bench_function("full event list", |b| b.iter(|| record(black_box(&plan), Detail::Full)));
+    c.bench_function("full event list", |b| {
+        b.iter(|| record(black_box(&plan), Detail::Full))
+    });
     c.bench_function("full event list with the allocator", |b| {
         b.iter(|| allocator::serve(&record(black_box(&plan), Detail::Full), None));
     });

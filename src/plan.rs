@@ -3,7 +3,7 @@
 
 use crate::catalog;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, HfConfig};
+use crate::model::{Architecture, HfConfig, PartKind};
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef,
@@ -296,40 +296,49 @@ impl Plan {
     /// Calls `f` with every kind of weight of the model, adapters included.
     pub fn for_each_parameter(&self, mut f: impl FnMut(Parameter)) {
         let full = self.lora.is_none();
-        for (elements, count) in self.arch.vectors_and_tables() {
+        for (elements, count) in self.arch.outside_layers() {
             f(Parameter {
                 elements,
                 count,
                 trained: full,
             });
         }
-        for linear in self.arch.linears() {
-            let elements = linear.inputs.saturating_mul(linear.outputs);
-            f(Parameter {
-                elements,
-                count: self.arch.layers,
-                trained: full,
-            });
-            if linear.bias {
+        for (index, count) in self.arch.kinds() {
+            for part in self.arch.layer(index) {
+                let (weight, bias) = part.elements();
                 f(Parameter {
-                    elements: linear.outputs,
-                    count: self.arch.layers,
+                    elements: weight,
+                    count,
                     trained: full,
                 });
-            }
-            if let Some(lora) = &self.lora
-                && lora.targets.contains(linear.name)
-            {
-                for width in [linear.inputs, linear.outputs] {
-                    let elements = width.saturating_mul(lora.rank);
+                if bias > 0 {
                     f(Parameter {
-                        elements,
-                        count: self.arch.layers,
-                        trained: true,
+                        elements: bias,
+                        count,
+                        trained: full,
                     });
+                }
+                if let (Some(lora), PartKind::Linear { inputs, outputs, .. }) = (&self.lora, part.kind)
+                    && lora.targets.contains(part.name())
+                {
+                    for width in [inputs, outputs] {
+                        f(Parameter {
+                            elements: width.saturating_mul(lora.rank),
+                            count,
+                            trained: true,
+                        });
+                    }
                 }
             }
         }
+    }
+
+    /// Has any linear layer a bias?
+    pub fn has_bias(&self) -> bool {
+        self.arch
+            .kinds()
+            .iter()
+            .any(|&(index, _)| self.arch.layer(index).iter().any(|p| p.elements().1 > 0))
     }
 
     /// Weights of the model with its adapters.

@@ -8,9 +8,9 @@ mod verdict;
 
 use crate::catalog;
 use crate::plan::Plan;
-use crate::replay::{allocator, segment};
+use crate::replay::allocator;
 use crate::scenario::{FieldError, Scenario};
-use crate::stack::{Detail, hf::managed_bytes, record};
+use crate::stack::{self, Detail, hf::managed_bytes, record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -282,5 +282,5 @@ pub fn peak_allocated(scenario: &Scenario) -> Result<u64, EstimateError> {
     if !problems.is_empty() {
         return Err(EstimateError::Invalid(problems));
     }
-    Ok(segment::peak(&record(&Plan::new(scenario)?, Detail::Segments)))
+    Ok(stack::peak(&Plan::new(scenario)?))
 }

@@ -1,6 +1,6 @@
 //! The architecture that a forward pass is written against: dimensions and the kinds of its parts.
 
-use super::HfConfig;
+use super::{HfConfig, Part};
 
 /// A decoder-only language model.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,68 +94,72 @@ impl Architecture {
     }
 }
 
-/// A linear layer that every decoder layer has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinearShape {
-    /// Its name, as adapters' targets name it.
-    pub name: &'static str,
-    /// Where it stands in the layer.
-    pub path: &'static str,
-    /// Columns in.
-    pub inputs: u64,
-    /// Columns out.
-    pub outputs: u64,
-    /// Has it a bias?
-    pub bias: bool,
-}
-
 impl Architecture {
-    /// The linear layers of a decoder layer, in the order of registration.
-    pub fn linears(&self) -> [LinearShape; 7] {
+    /// The parts of a decoder layer, in the order of registration.
+    pub fn layer(&self, _index: u64) -> Vec<Part> {
         let (a, m) = (&self.attention, &self.mlp);
         let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
-        let linear = |name, path, inputs, outputs, bias| LinearShape {
-            name,
-            path,
-            inputs,
-            outputs,
-            bias,
-        };
-        [
-            linear("q_proj", "self_attn.q_proj", self.hidden, queries, a.qkv_bias),
-            linear("k_proj", "self_attn.k_proj", self.hidden, keys, a.qkv_bias),
-            linear("v_proj", "self_attn.v_proj", self.hidden, keys, a.qkv_bias),
-            linear("o_proj", "self_attn.o_proj", queries, self.hidden, a.output_bias),
-            linear("gate_proj", "mlp.gate_proj", self.hidden, m.width, m.bias),
-            linear("up_proj", "mlp.up_proj", self.hidden, m.width, m.bias),
-            linear("down_proj", "mlp.down_proj", m.width, self.hidden, m.bias),
-        ]
+        let mut parts = vec![
+            Part::linear("self_attn.q_proj", self.hidden, queries, a.qkv_bias),
+            Part::linear("self_attn.k_proj", self.hidden, keys, a.qkv_bias),
+            Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias),
+            Part::linear("self_attn.o_proj", queries, self.hidden, a.output_bias),
+        ];
+        if a.head_norm {
+            parts.push(Part::vector("self_attn.q_norm", a.head_dim));
+            parts.push(Part::vector("self_attn.k_norm", a.head_dim));
+        }
+        parts.extend([
+            Part::linear("mlp.gate_proj", self.hidden, m.width, m.bias),
+            Part::linear("mlp.up_proj", self.hidden, m.width, m.bias),
+            Part::linear("mlp.down_proj", m.width, self.hidden, m.bias),
+            Part::vector("input_layernorm", self.hidden),
+            Part::vector("post_attention_layernorm", self.hidden),
+        ]);
+        parts
     }
 
-    /// Elements and number of the weights that are no linear layers: embedding, head, norms.
-    pub fn vectors_and_tables(&self) -> Vec<(u64, u64)> {
-        let tables = if self.tied { 1 } else { 2 };
-        let mut weights = vec![
-            (self.vocab.saturating_mul(self.hidden), tables),
-            (self.hidden, 2 * self.layers + 1),
-        ];
-        if self.attention.head_norm {
-            weights.push((self.attention.head_dim, 2 * self.layers));
+    /// A number for each layer; layers of the same number are alike in parts and forward pass.
+    pub fn kind_of_layer(&self, _index: u64) -> u32 {
+        0
+    }
+
+    /// Layers by kind: the index of one of them, and how many there are.
+    pub fn kinds(&self) -> Vec<(u64, u64)> {
+        let mut kinds: Vec<(u32, u64, u64)> = Vec::new();
+        for index in 0..self.layers {
+            let kind = self.kind_of_layer(index);
+            match kinds.iter_mut().find(|k| k.0 == kind) {
+                Some(k) => k.2 += 1,
+                None => kinds.push((kind, index, 1)),
+            }
         }
-        weights
+        kinds
+            .into_iter()
+            .map(|(_, index, count)| (index, count))
+            .collect()
+    }
+
+    /// Weights outside the decoder layers: elements and number of the embedding and head, the final norm.
+    pub fn outside_layers(&self) -> Vec<(u64, u64)> {
+        let tables = if self.tied { 1 } else { 2 };
+        vec![(self.vocab.saturating_mul(self.hidden), tables), (self.hidden, 1)]
     }
 
     /// Weights of the model.
     pub fn parameters(&self) -> u64 {
-        let linears = self.linears().iter().fold(0u64, |sum, l| {
-            let bias = if l.bias { l.outputs } else { 0 };
-            sum.saturating_add(l.inputs.saturating_mul(l.outputs))
-                .saturating_add(bias)
-        });
-        self.vectors_and_tables()
-            .iter()
-            .fold(linears.saturating_mul(self.layers), |sum, (n, count)| {
-                sum.saturating_add(n.saturating_mul(*count))
-            })
+        let mut sum = 0u64;
+        let mut add = |elements: u64, count: u64| sum = sum.saturating_add(elements.saturating_mul(count));
+        for (elements, count) in self.outside_layers() {
+            add(elements, count);
+        }
+        for (index, count) in self.kinds() {
+            for part in self.layer(index) {
+                let (weight, bias) = part.elements();
+                add(weight, count);
+                add(bias, count);
+            }
+        }
+        sum
     }
 }

@@ -5,9 +5,11 @@ mod config;
 mod config_json;
 mod config_value;
 mod implied;
+mod part;
 
-pub use architecture::{Architecture, Attention, LinearShape, Mlp};
+pub use architecture::{Architecture, Attention, Mlp};
 pub use config::HfConfig;
+pub use part::{Part, PartKind};
 
 /// Why runs of this model cannot be replayed, or nothing when they can.
 pub fn unsupported_reason(config: &HfConfig) -> Option<String> {

@@ -149,11 +149,7 @@ impl Inner {
             let dtype = self.records[id as usize].dtype;
             let full = self.records[id as usize].layout;
             let reduced = self.alloc(Layout::contiguous(wanted.shape()), dtype, "sum");
-            self.reduction_scratch(
-                full.numel(),
-                wanted.numel(),
-                full.last() == wanted.last(),
-            );
+            self.reduction_scratch(full.numel(), wanted.numel(), full.last() == wanted.last());
             self.release(id);
             id = reduced;
         }
@@ -177,11 +173,19 @@ impl Inner {
         if source != NONE {
             let (node, output) = ((source & NODE_MASK) as usize, (source >> NODE_BITS) as usize);
             let old = self.nodes[node].buffers[output];
-            self.nodes[node].buffers[output] = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+            self.nodes[node].buffers[output] = if old == NONE {
+                grad
+            } else {
+                self.sum_gradients(old, grad)
+            };
             return;
         }
         let old = self.records[of as usize].partial;
-        let sum = if old == NONE { grad } else { self.sum_gradients(old, grad) };
+        let sum = if old == NONE {
+            grad
+        } else {
+            self.sum_gradients(old, grad)
+        };
         let leaf = &mut self.records[of as usize];
         leaf.partial = sum;
         leaf.uses -= 1;
@@ -262,9 +266,11 @@ impl Inner {
         let n = &self.nodes[node as usize];
         match (n.frame, n.saved[slot]) {
             (NONE, id) | (_, id @ NONE) => id,
-            (frame, number) => {
-                self.frames[frame as usize].recomputed.get(number as usize).copied().unwrap_or(NONE)
-            }
+            (frame, number) => self.frames[frame as usize]
+                .recomputed
+                .get(number as usize)
+                .copied()
+                .unwrap_or(NONE),
         }
     }
 

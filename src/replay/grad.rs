@@ -223,7 +223,10 @@ impl Inner {
     /// Shape and dtype of an input that takes a gradient.
     pub(super) fn input(&self, of: u32) -> Option<Input> {
         let record = self.records.get(of as usize)?;
-        Some(Input { layout: record.layout, dtype: record.dtype })
+        Some(Input {
+            layout: record.layout,
+            dtype: record.dtype,
+        })
     }
 
     /// `grad.reshape(shape)` as a view where strides allow, else a copy that is viewed.

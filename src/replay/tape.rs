@@ -227,7 +227,13 @@ impl Inner {
             Sink::List { events, allocs } => {
                 let recompute = self.in_recompute && self.running.is_none();
                 let op = self.running.unwrap_or(op);
-                allocs.push(Alloc { bytes, category, op, place: self.place, recompute });
+                allocs.push(Alloc {
+                    bytes,
+                    category,
+                    op,
+                    place: self.place,
+                    recompute,
+                });
                 events.push(Event::Alloc(index));
             }
         }
@@ -388,7 +394,14 @@ impl Inner {
 impl Tape {
     /// An empty tape that lists every event. `workspace_bytes` is what the matrix library takes per thread of this card.
     pub fn new(device: Device, workspace_bytes: u64) -> Self {
-        Tape::with_sink(device, workspace_bytes, Sink::List { events: Vec::new(), allocs: Vec::new() })
+        Tape::with_sink(
+            device,
+            workspace_bytes,
+            Sink::List {
+                events: Vec::new(),
+                allocs: Vec::new(),
+            },
+        )
     }
 
     /// An empty tape that keeps the peak alone.
@@ -422,7 +435,9 @@ impl Tape {
             kept: Vec::new(),
             closed: false,
         };
-        Tape { inner: RefCell::new(inner) }
+        Tape {
+            inner: RefCell::new(inner),
+        }
     }
 
     /// Names the size of the logits, so that tensors of that size are known as such: tokens and vocabulary.
@@ -485,6 +500,11 @@ impl Tape {
         let out = f();
         self.inner.borrow_mut().place = before;
         out
+    }
+
+    /// How often what is recorded now happens.
+    pub fn times(&self) -> u32 {
+        self.inner.borrow().group.times.max(1)
     }
 
     /// What follows belongs to this group of layers.

@@ -14,7 +14,7 @@ pub enum Base<'t> {
         gemm: Gemm4bit,
         /// `bnb_4bit_compute_dtype`.
         compute: Dtype,
-        /// Packed weight, scales and tables; kept for the life of the run.
+        /// Packed weight, scales and tables, held for the life of the run.
         _stored: Vec<Tensor<'t>>,
     },
 }
@@ -22,11 +22,7 @@ pub enum Base<'t> {
 /// A linear layer.
 #[derive(Debug)]
 pub struct Linear<'t> {
-    /// Its name, as targets name it.
-    pub name: &'static str,
-    /// Where it stands in the layer.
-    pub path: &'static str,
-    /// Columns in and out.
+    /// Columns in.
     pub inputs: u64,
     /// Columns out.
     pub outputs: u64,
@@ -43,10 +39,10 @@ pub struct Linear<'t> {
 impl<'t> Linear<'t> {
     /// `forward(x)`.
     pub fn forward(&self, x: &Tensor<'t>) -> Tensor<'t> {
-        x.tape().within(self.path, || match &self.lora {
+        match &self.lora {
             None => self.base_forward(x),
             Some((a, b)) => self.lora_forward(x, a, b),
-        })
+        }
     }
 
     fn base_forward(&self, x: &Tensor<'t>) -> Tensor<'t> {
@@ -89,5 +85,19 @@ impl<'t> Linear<'t> {
             result = result.to(dtype);
         }
         result
+    }
+
+    /// Weight, bias and adapter in the order of registration.
+    pub fn for_each_weight(&self, f: &mut dyn FnMut(&Tensor<'t>)) {
+        if let Base::Plain(weight) = &self.base {
+            f(weight);
+        }
+        if let Some(bias) = &self.bias {
+            f(bias);
+        }
+        if let Some((a, b)) = &self.lora {
+            f(a);
+            f(b);
+        }
     }
 }

@@ -1,30 +1,49 @@
 //! The Hugging Face stack: transformers 5.17, PEFT 0.21, accelerate 1.15, bitsandbytes 0.50 on torch 2.11.
 
+mod attention;
 mod forward;
+mod layers;
 mod linear;
 mod loss;
+mod mask;
 mod model;
+mod norm;
 mod optimizer;
 mod prepare;
+mod quantize;
+mod rotary;
 mod step;
 
 use super::Detail;
 use crate::plan::Plan;
 use crate::replay::{Phase, Recording, Tape};
 use model::Model;
+use std::ops::RangeInclusive;
 
 pub use optimizer::managed_bytes;
 
 /// Records loading and two training steps.
 pub fn record(plan: &Plan, detail: Detail) -> Recording {
     let tape = Tape::new(plan.device, plan.workspace_bytes);
+    run(&tape, plan, detail, 1..=2);
+    tape.finish()
+}
+
+/// The highest live bytes of the training steps by segments. The first step is like the second with less alive, so the
+/// second alone is replayed, with everything that the first leaves behind.
+pub fn peak(plan: &Plan) -> u64 {
+    let tape = Tape::folding(plan.device, plan.workspace_bytes);
+    run(&tape, plan, Detail::Segments, 2..=2);
+    tape.peak()
+}
+
+fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {
     tape.logits_are(plan.batch.saturating_mul(plan.seq), plan.arch.vocab);
     tape.phase(Phase::Load, 0, 0);
-    let mut model = Model::load(&tape, plan, detail);
-    model.prepare(&tape, plan);
-    step::train(&tape, plan, &model);
-    // The run ends here: what is still alive is not part of the recording.
+    let mut model = Model::load(tape, plan, detail);
+    model.prepare(tape, plan);
+    step::train(tape, plan, &model, steps);
+    // What is still alive is not part of the recording: handles may be dropped in any order.
     tape.stop();
     drop(model);
-    tape.finish()
 }

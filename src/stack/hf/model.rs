@@ -1,11 +1,21 @@
 //! The modules of a decoder-only model with their weights, in the order of their registration.
 
 use super::linear::{Base, Linear};
+use super::quantize;
 use crate::estimate::Category;
-use crate::model::LinearShape;
+use crate::model::{Part, PartKind};
 use crate::plan::{Plan, Storage};
-use crate::replay::{Dtype, Gemm4bit, Group, Place, Tape, Tensor};
+use crate::replay::{Dtype, Group, Place, Tape, Tensor};
 use crate::stack::{Detail, groups};
+
+/// A part of a layer on the tape.
+#[derive(Debug)]
+pub enum Module<'t> {
+    /// A linear layer.
+    Linear(Linear<'t>),
+    /// A bare parameter.
+    Weight(Tensor<'t>),
+}
 
 /// One decoder layer.
 #[derive(Debug)]
@@ -14,48 +24,8 @@ pub struct Layer<'t> {
     pub index: u32,
     /// The group of equal layers it is recorded for.
     pub group: Group,
-    /// Query projection.
-    pub q: Linear<'t>,
-    /// Key projection.
-    pub k: Linear<'t>,
-    /// Value projection.
-    pub v: Linear<'t>,
-    /// Output projection.
-    pub o: Linear<'t>,
-    /// Norms over query and key heads.
-    pub head_norms: Option<(Tensor<'t>, Tensor<'t>)>,
-    /// Gate projection.
-    pub gate: Linear<'t>,
-    /// Up projection.
-    pub up: Linear<'t>,
-    /// Down projection.
-    pub down: Linear<'t>,
-    /// Norm before attention.
-    pub input_norm: Tensor<'t>,
-    /// Norm before the MLP.
-    pub mlp_norm: Tensor<'t>,
-}
-
-impl<'t> Layer<'t> {
-    /// The linear layers in order.
-    pub fn linears(&self) -> [&Linear<'t>; 7] {
-        [
-            &self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down,
-        ]
-    }
-
-    /// The linear layers in order, to be changed.
-    pub fn linears_mut(&mut self) -> [&mut Linear<'t>; 7] {
-        [
-            &mut self.q,
-            &mut self.k,
-            &mut self.v,
-            &mut self.o,
-            &mut self.gate,
-            &mut self.up,
-            &mut self.down,
-        ]
-    }
+    /// Its parts, in the order of registration.
+    pub parts: Vec<(Part, Module<'t>)>,
 }
 
 /// The model.
@@ -69,12 +39,10 @@ pub struct Model<'t> {
     pub norm: Tensor<'t>,
     /// Head; `None` when it is the embedding's weight.
     pub head: Option<Tensor<'t>>,
-    /// Rotary frequencies.
-    pub _buffers: Vec<Tensor<'t>>,
     /// Does the embedding's output require gradients (`enable_input_require_grads`)?
     pub input_requires_grad: bool,
-    /// Tables that quantization shares between weights.
-    pub _shared_tables: Vec<Tensor<'t>>,
+    /// Rotary frequencies and tables that quantization shares between weights.
+    _constants: Vec<Tensor<'t>>,
 }
 
 /// A weight of the base model.
@@ -82,55 +50,52 @@ fn weight<'t>(tape: &'t Tape, shape: &[u64], dtype: Dtype) -> Tensor<'t> {
     tape.tensor(shape, dtype, Category::Weights, "weight")
 }
 
+fn shape_of(shape: &[u64; 3]) -> &[u64] {
+    let dims = shape.iter().take_while(|&&s| s > 0).count();
+    &shape[..dims]
+}
+
 impl<'t> Model<'t> {
     /// Loads the base model: quantized linear layers first, one after another, then the rest in the order of modules.
     pub fn load(tape: &'t Tape, plan: &Plan, detail: Detail) -> Self {
         let a = &plan.arch;
-        let mut shared_tables = Vec::new();
-        let plain = plan.storage == Storage::Plain;
-        let groups = groups(a.layers, detail);
-        let embed_first = plain.then(|| weight(tape, &[a.vocab, a.hidden], plan.dtype));
-        let mut layers: Vec<Layer<'t>> = groups
+        let mut constants = Vec::new();
+        let mut layers: Vec<Layer<'t>> = groups(a, detail)
             .into_iter()
-            .map(|(index, group)| {
-                tape.enter_group(group);
-                let outer = tape.enter(Place {
-                    layer: Some(index),
-                    module: "",
-                });
-                let layer = load_layer(tape, plan, index, group, &mut shared_tables);
-                tape.enter(outer);
-                layer
+            .map(|(index, group)| Layer {
+                index,
+                group,
+                parts: Vec::new(),
             })
             .collect();
-        tape.enter_group(Group::default());
-        let embed = embed_first.unwrap_or_else(|| weight(tape, &[a.vocab, a.hidden], plan.dtype));
-        if !plain {
+        if plan.storage != Storage::Plain {
             for layer in &mut layers {
-                tape.enter_group(layer.group);
-                let outer = tape.enter(Place {
-                    layer: Some(layer.index),
-                    module: "",
-                });
-                layer.load_unquantized(tape, plan);
-                tape.enter(outer);
+                layer.on(tape, |layer| layer.load_quantized(tape, plan, &mut constants));
             }
             tape.enter_group(Group::default());
         }
+        let embed = weight(tape, &[a.vocab, a.hidden], plan.dtype);
+        for layer in &mut layers {
+            layer.on(tape, |layer| layer.load_rest(tape, plan));
+        }
+        tape.enter_group(Group::default());
         let norm = weight(tape, &[a.hidden], plan.dtype);
-        let frequencies = a.attention.head_dim / 2;
-        let buffers = (0..2)
-            .map(|_| tape.tensor(&[frequencies], Dtype::F32, Category::Buffers, "inv_freq"))
-            .collect();
+        for _ in 0..2 {
+            constants.push(tape.tensor(
+                &[a.attention.head_dim / 2],
+                Dtype::F32,
+                Category::Buffers,
+                "inv_freq",
+            ));
+        }
         let head = (!a.tied).then(|| weight(tape, &[a.vocab, a.hidden], plan.dtype));
         Model {
             embed,
             layers,
             norm,
             head,
-            _buffers: buffers,
             input_requires_grad: false,
-            _shared_tables: shared_tables,
+            _constants: constants,
         }
     }
 
@@ -139,174 +104,127 @@ impl<'t> Model<'t> {
         self.head.as_ref().unwrap_or(&self.embed)
     }
 
-    /// Calls `f` with every weight that is trained, in the order of `model.parameters()`, inside its group.
-    pub fn for_each_trained(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>)) {
-        let mut visit = |t: &Tensor<'t>| {
-            if t.requires_grad() {
-                f(t);
-            }
-        };
-        visit(&self.embed);
+    /// Calls `f` with every unpacked weight in the order of `model.parameters()`, inside its group.
+    pub fn for_each_weight(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>)) {
+        f(&self.embed);
         for layer in &self.layers {
             tape.enter_group(layer.group);
-            layer.for_each_weight(&mut visit);
+            for (_, module) in &layer.parts {
+                match module {
+                    Module::Linear(linear) => linear.for_each_weight(&mut f),
+                    Module::Weight(weight) => f(weight),
+                }
+            }
         }
         tape.enter_group(Group::default());
-        visit(&self.norm);
+        f(&self.norm);
         if let Some(head) = &self.head {
-            visit(head);
+            f(head);
         }
+    }
+
+    /// As [`Model::for_each_weight`], the trained ones.
+    pub fn for_each_trained(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>)) {
+        self.for_each_weight(tape, |w| {
+            if w.requires_grad() {
+                f(w);
+            }
+        });
     }
 }
 
 impl<'t> Layer<'t> {
-    /// Every unpacked weight in the order of registration.
-    pub fn for_each_weight(&self, f: &mut dyn FnMut(&Tensor<'t>)) {
-        for (i, linear) in self.linears().into_iter().enumerate() {
-            linear.for_each_weight(f);
-            if let (3, Some((q, k))) = (i, &self.head_norms) {
-                f(q);
-                f(k);
-            }
-        }
-        f(&self.input_norm);
-        f(&self.mlp_norm);
+    /// Runs `f` inside the layer's group and place.
+    pub fn on<T>(&mut self, tape: &'t Tape, f: impl FnOnce(&mut Self) -> T) -> T {
+        tape.enter_group(self.group);
+        let outer = tape.enter(Place {
+            layer: Some(self.index),
+            module: "",
+        });
+        let out = f(self);
+        tape.enter(outer);
+        out
     }
 
-    fn load_unquantized(&mut self, tape: &'t Tape, plan: &Plan) {
-        for linear in self.linears_mut() {
-            if linear.bias.is_some() {
-                linear.bias = Some(weight(tape, &[linear.outputs], plan.dtype));
+    /// `self.path(x)` for a linear layer.
+    pub fn linear(&self, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
+        match self.part(path) {
+            Some(Module::Linear(linear)) => x.tape().within(path, || linear.forward(x)),
+            // An architecture names only parts that it declares; a test runs every architecture.
+            _ => x.clone(),
+        }
+    }
+
+    /// The bare parameter of this path.
+    pub fn weight(&self, path: &'static str) -> Option<&Tensor<'t>> {
+        match self.part(path) {
+            Some(Module::Weight(weight)) => Some(weight),
+            _ => None,
+        }
+    }
+
+    fn part(&self, path: &'static str) -> Option<&Module<'t>> {
+        self.parts
+            .iter()
+            .find(|(part, _)| part.path == path)
+            .map(|(_, module)| module)
+    }
+
+    /// The linear layers, to be changed.
+    pub fn linears_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear<'t>)> {
+        self.parts.iter_mut().filter_map(|(part, module)| match module {
+            Module::Linear(linear) => Some((part.name(), linear)),
+            Module::Weight(_) => None,
+        })
+    }
+
+    fn load_quantized(&mut self, tape: &'t Tape, plan: &Plan, tables: &mut Vec<Tensor<'t>>) {
+        for part in plan.arch.layer(self.index.into()) {
+            if let (PartKind::Linear { inputs, outputs, .. }, Storage::FourBit { double_quant }) =
+                (part.kind, plan.storage)
+            {
+                let base = quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables);
+                self.parts
+                    .push((part, Module::Linear(linear(plan, inputs, outputs, base))));
             }
         }
-        if self.head_norms.is_some() {
-            let d = plan.arch.attention.head_dim;
-            self.head_norms = Some((weight(tape, &[d], plan.dtype), weight(tape, &[d], plan.dtype)));
+    }
+
+    /// Everything that is not quantized, and the order of registration.
+    fn load_rest(&mut self, tape: &'t Tape, plan: &Plan) {
+        let mut quantized = std::mem::take(&mut self.parts).into_iter().peekable();
+        for part in plan.arch.layer(self.index.into()) {
+            let module = match part.kind {
+                PartKind::Weight(shape) => Module::Weight(weight(tape, shape_of(&shape), plan.dtype)),
+                PartKind::Linear {
+                    inputs,
+                    outputs,
+                    bias,
+                } => {
+                    let mut module = match quantized.next_if(|(q, _)| q.path == part.path) {
+                        Some((_, Module::Linear(linear))) => linear,
+                        _ => {
+                            let base = Base::Plain(weight(tape, &[outputs, inputs], plan.dtype));
+                            linear(plan, inputs, outputs, base)
+                        }
+                    };
+                    module.bias = bias.then(|| weight(tape, &[outputs], plan.dtype));
+                    Module::Linear(module)
+                }
+            };
+            self.parts.push((part, module));
         }
-        self.input_norm = weight(tape, &[plan.arch.hidden], plan.dtype);
-        self.mlp_norm = weight(tape, &[plan.arch.hidden], plan.dtype);
     }
 }
 
-impl<'t> Linear<'t> {
-    /// Weight, bias and adapter in the order of registration.
-    pub fn for_each_weight(&self, f: &mut dyn FnMut(&Tensor<'t>)) {
-        if let Base::Plain(weight) = &self.base {
-            f(weight);
-        }
-        if let Some(bias) = &self.bias {
-            f(bias);
-        }
-        if let Some((a, b)) = &self.lora {
-            f(a);
-            f(b);
-        }
-    }
-}
-
-fn load_layer<'t>(
-    tape: &'t Tape,
-    plan: &Plan,
-    index: u32,
-    group: Group,
-    tables: &mut Vec<Tensor<'t>>,
-) -> Layer<'t> {
-    let (hidden, head_dim) = (plan.arch.hidden, plan.arch.attention.head_dim);
-    let plain = plan.storage == Storage::Plain;
-    // What is not quantized comes to the GPU after all that is; until then it is a stand-in without memory.
-    let later = |shape: &[u64]| weight(tape, if plain { shape } else { &[0] }, plan.dtype);
-    let mut linear = |shape: LinearShape| Linear {
-        name: shape.name,
-        path: shape.path,
-        inputs: shape.inputs,
-        outputs: shape.outputs,
-        base: match plan.storage {
-            Storage::Plain => Base::Plain(weight(tape, &[shape.outputs, shape.inputs], plan.dtype)),
-            Storage::FourBit { double_quant } => {
-                quantized(tape, plan, shape.inputs, shape.outputs, double_quant, tables)
-            }
-        },
-        bias: shape.bias.then(|| later(&[shape.outputs])),
+fn linear<'t>(plan: &Plan, inputs: u64, outputs: u64, base: Base<'t>) -> Linear<'t> {
+    let dropout = plan.lora.as_ref().is_some_and(|l| l.dropout);
+    Linear {
+        inputs,
+        outputs,
+        base,
+        bias: None,
         lora: None,
-        dropout: plan.lora.as_ref().is_some_and(|l| l.dropout),
-    };
-    let [q, k, v, o, gate, up, down] = plan.arch.linears();
-    let [q, k, v, o] = [q, k, v, o].map(&mut linear);
-    let head_norms = plan
-        .arch
-        .attention
-        .head_norm
-        .then(|| (later(&[head_dim]), later(&[head_dim])));
-    let [gate, up, down] = [gate, up, down].map(&mut linear);
-    let (input_norm, mlp_norm) = (later(&[hidden]), later(&[hidden]));
-    Layer {
-        index,
-        group,
-        q,
-        k,
-        v,
-        o,
-        head_norms,
-        gate,
-        up,
-        down,
-        input_norm,
-        mlp_norm,
-    }
-}
-
-/// bitsandbytes' blocks (`BitsAndBytesConfig`).
-const BLOCKSIZE: u64 = 64;
-/// Scales that share a second-level scale (`functional.py: quantize_4bit`, nested).
-const NESTED_BLOCKSIZE: u64 = 256;
-
-/// A linear weight as `Params4bit.to("cuda")` makes it: the 16-bit weight comes to the GPU, is packed, and is dropped
-/// (`functional.py: quantize_4bit`).
-fn quantized<'t>(
-    tape: &'t Tape,
-    plan: &Plan,
-    inputs: u64,
-    outputs: u64,
-    double_quant: bool,
-    tables: &mut Vec<Tensor<'t>>,
-) -> Base<'t> {
-    const OP: &str = "quantize_4bit";
-    let state = |shape: &[u64], dtype| tape.tensor(shape, dtype, Category::QuantState, OP);
-    let elements = inputs.saturating_mul(outputs);
-    let scales = elements.div_ceil(BLOCKSIZE);
-    let original = tape.temporary(&[outputs, inputs], plan.dtype, "empty");
-    let absmax = state(&[scales], Dtype::F32);
-    let packed = tape.tensor(&[elements.div_ceil(2), 1], Dtype::U8, Category::Weights, OP);
-    let code = state(&[16], Dtype::F32);
-    {
-        let _magnitudes = tape.temporary(&[16], Dtype::F32, "abs");
-        let _largest = tape.temporary(&[], Dtype::F32, "max");
-    }
-    let mut stored = vec![packed, code];
-    if double_quant {
-        let offset = state(&[], Dtype::F32);
-        let centred = tape.temporary(&[scales], Dtype::F32, "sub");
-        if tables.is_empty() {
-            tables.push(tape.tensor(&[256], Dtype::F32, Category::QuantState, "create_dynamic_map"));
-        }
-        stored.push(offset);
-        stored.push(state(&[scales.div_ceil(NESTED_BLOCKSIZE)], Dtype::F32));
-        stored.push(state(&[scales], Dtype::U8));
-        stored.push(state(&[256], Dtype::F32));
-        drop(centred);
-        drop(absmax);
-    } else {
-        stored.push(absmax);
-    }
-    drop(original);
-    Base::FourBit {
-        gemm: Gemm4bit {
-            inputs,
-            outputs,
-            blocksize: BLOCKSIZE,
-            double_quant,
-        },
-        compute: Dtype::Bf16,
-        _stored: stored,
+        dropout,
     }
 }

@@ -46,21 +46,25 @@ const MIN_PAGED_SIZE: u64 = 100_000;
 impl<'t> States<'t> {
     /// `optimizer.step()`, one parameter group after another.
     pub fn step(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan) {
-        // Trainer does not decay biases and norms: they form a group of their own
-        // (`transformers/trainer.py: create_optimizer`, `get_decay_parameter_names`).
-        let groups: &[Parameters] = match plan.harness {
-            Harness::Loop => &[Parameters::All],
-            Harness::Trainer => &[Parameters::Matrices, Parameters::Vectors],
-        };
-        let first = !std::mem::replace(&mut self.created, true);
+        let first = !self.created;
+        self.created = true;
         if first {
             self.create_tables(tape, plan.optimizer);
         }
-        for &group in groups {
+        for &group in groups(plan) {
             if first {
                 self.create(tape, model, plan.optimizer, group);
             }
             update(tape, model, plan.optimizer, group);
+        }
+    }
+
+    /// The states, as after the first step.
+    pub fn create_all(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan) {
+        self.created = true;
+        self.create_tables(tape, plan.optimizer);
+        for &group in groups(plan) {
+            self.create(tape, model, plan.optimizer, group);
         }
     }
 
@@ -130,6 +134,15 @@ impl<'t> States<'t> {
                 }
             }
         });
+    }
+}
+
+/// Trainer does not decay biases and norms: they form a group of their own
+/// (`transformers/trainer.py: create_optimizer`, `get_decay_parameter_names`).
+fn groups(plan: &Plan) -> &'static [Parameters] {
+    match plan.harness {
+        Harness::Loop => &[Parameters::All],
+        Harness::Trainer => &[Parameters::Matrices, Parameters::Vectors],
     }
 }
 

@@ -1,9 +1,9 @@
 //! What happens between loading and training: freezing, `prepare_model_for_kbit_training`, adapters.
 
-use super::model::{Layer, Model};
+use super::model::{Model, Module};
 use crate::estimate::Category;
 use crate::plan::Plan;
-use crate::replay::{Dtype, Group, Place, Tape, Tensor};
+use crate::replay::{Dtype, Group, Tape, Tensor};
 use crate::scenario::Checkpointing;
 
 impl<'t> Model<'t> {
@@ -16,16 +16,7 @@ impl<'t> Model<'t> {
         // (`transformers/modeling_utils.py`).
         self.input_requires_grad = plan.checkpointing != Checkpointing::None;
         match &plan.lora {
-            None => {
-                self.embed.set_requires_grad(true);
-                for layer in &self.layers {
-                    layer.for_each_weight(&mut |w| w.set_requires_grad(true));
-                }
-                self.norm.set_requires_grad(true);
-                if let Some(head) = &self.head {
-                    head.set_requires_grad(true);
-                }
-            }
+            None => self.for_each_weight(tape, |w| w.set_requires_grad(true)),
             Some(_) => self.add_adapters(tape, plan),
         }
     }
@@ -36,17 +27,12 @@ impl<'t> Model<'t> {
         up(&mut self.embed);
         for layer in &mut self.layers {
             tape.enter_group(layer.group);
-            for linear in layer.linears_mut() {
-                if let Some(bias) = &mut linear.bias {
-                    up(bias);
+            for (_, module) in &mut layer.parts {
+                match module {
+                    Module::Linear(linear) => linear.bias.as_mut().into_iter().for_each(up),
+                    Module::Weight(weight) => up(weight),
                 }
             }
-            if let Some((q, k)) = &mut layer.head_norms {
-                up(q);
-                up(k);
-            }
-            up(&mut layer.input_norm);
-            up(&mut layer.mlp_norm);
         }
         tape.enter_group(Group::default());
         up(&mut self.norm);
@@ -57,14 +43,14 @@ impl<'t> Model<'t> {
         tape.empty_cache();
     }
 
-    /// `get_peft_model`: adapters are made in fp32, moved in the dtype of the base, then cast back to fp32
+    /// `get_peft_model`: adapters come to the GPU in the dtype of the base, all of them, and are then cast to their own
     /// (`autocast_adapter_dtype`).
     fn add_adapters(&mut self, tape: &'t Tape, plan: &Plan) {
         let Some(lora) = &plan.lora else { return };
         for layer in &mut self.layers {
-            on_layer(tape, layer, |layer| {
-                for linear in layer.linears_mut() {
-                    if lora.targets.contains(linear.name) {
+            layer.on(tape, |layer| {
+                for (name, linear) in layer.linears_mut() {
+                    if lora.targets.contains(name) {
                         let make = |rows, columns| {
                             tape.tensor(&[rows, columns], plan.dtype, Category::Adapters, "adapter")
                         };
@@ -76,8 +62,8 @@ impl<'t> Model<'t> {
             });
         }
         for layer in &mut self.layers {
-            on_layer(tape, layer, |layer| {
-                for linear in layer.linears_mut() {
+            layer.on(tape, |layer| {
+                for (_, linear) in layer.linears_mut() {
                     if let Some((a, b)) = &mut linear.lora {
                         for w in [a, b] {
                             w.convert_in_place(lora.dtype, Category::Adapters);
@@ -89,14 +75,4 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
     }
-}
-
-fn on_layer<'t>(tape: &'t Tape, layer: &mut Layer<'t>, f: impl FnOnce(&mut Layer<'t>)) {
-    tape.enter_group(layer.group);
-    let outer = tape.enter(Place {
-        layer: Some(layer.index),
-        module: "",
-    });
-    f(layer);
-    tape.enter(outer);
 }

@@ -7,29 +7,39 @@ use super::optimizer::States;
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Phase, Tape, Tensor};
-use crate::scenario::Harness;
+use crate::scenario::{Checkpointing, Harness};
+use std::ops::RangeInclusive;
 
-/// Steps that are replayed: optimizer states are born in the first, the second is the steady state.
-const STEPS: u8 = 2;
 /// Micro-batches that are replayed of a step: the first makes the gradients, the others add to them alike.
 const MICRO_BATCHES: u64 = 2;
 
 /// Micro-batches of ids and labels that are kept one by one; further ones weigh nothing beside a run this long.
 const MOST_BATCHES: u64 = 256;
 
-/// Trains two steps.
-pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>) {
+/// Trains these steps: optimizer states are born in the first, the second is the steady state.
+pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInclusive<u8>) {
     let mut states = States::default();
+    if *steps.start() > 1 {
+        let biased = plan.has_bias();
+        tape.warm_up(biased, biased && plan.checkpointing != Checkpointing::None);
+        states.create_all(tape, model, plan);
+    }
     match plan.harness {
-        Harness::Loop => train_with_loop(tape, plan, model, &mut states),
-        Harness::Trainer => train_with_trainer(tape, plan, model, &mut states),
+        Harness::Loop => train_with_loop(tape, plan, model, &mut states, steps),
+        Harness::Trainer => train_with_trainer(tape, plan, model, &mut states, steps),
     }
 }
 
-fn train_with_loop<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states: &mut States<'t>) {
+fn train_with_loop<'t>(
+    tape: &'t Tape,
+    plan: &Plan,
+    model: &Model<'t>,
+    states: &mut States<'t>,
+    steps: RangeInclusive<u8>,
+) {
     // `loss` stays bound until the next step's is made, `out` until the next output.
     let mut kept = None;
-    for step in 1..=STEPS {
+    for step in steps {
         for micro in 0..plan.grad_accum.min(MICRO_BATCHES) as u8 {
             tape.phase(Phase::Data, step, micro);
             let batch = Batch::load(tape, plan);
@@ -63,13 +73,23 @@ fn train_with_loop<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states: &
     drop(kept);
 }
 
-fn train_with_trainer<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states: &mut States<'t>) {
-    tape.phase(Phase::Data, 1, 0);
+fn train_with_trainer<'t>(
+    tape: &'t Tape,
+    plan: &Plan,
+    model: &Model<'t>,
+    states: &mut States<'t>,
+    steps: RangeInclusive<u8>,
+) {
+    tape.phase(Phase::Data, *steps.start(), 0);
     let _total_loss = tape.tensor(&[], Dtype::F32, Category::Other, "tensor");
     let mut batches: Option<(Vec<Batch<'t>>, Tensor<'t>)> = None;
     // `tr_loss_step` and `grad_norm` stay bound until the next ones are made.
     let (mut last_loss, mut last_norm) = (None, None);
-    for step in 1..=STEPS {
+    if *steps.start() > 1 {
+        let scalar = || Some(tape.temporary(&[], Dtype::F32, "scalar"));
+        (last_loss, last_norm) = (scalar(), if plan.clip { scalar() } else { None });
+    }
+    for step in steps.clone() {
         // Trainer draws all micro-batches of a step at once, and drops those of the step before after that.
         batches = Some(draw(tape, plan));
         let Some((micro_batches, items)) = &batches else {
@@ -107,7 +127,7 @@ fn train_with_trainer<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, states
         states.step(tape, model, plan);
         tape.phase(Phase::ZeroGrad, step, 0);
         model.for_each_trained(tape, |w| w.drop_grad());
-        if step < STEPS {
+        if step < *steps.end() {
             tape.phase(Phase::Data, step + 1, 0);
         }
     }
@@ -140,18 +160,8 @@ const NORM_CHUNK: u64 = 65_536;
 /// `torch.nn.utils.clip_grad_norm_`: a norm a tensor, their norm, a factor. Returns the norm.
 fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) -> Tensor<'t> {
     let (mut count, mut chunks, mut dtype) = (0u64, 1u64, Dtype::F32);
-    for layer in &model.layers {
-        let mut n = 0;
-        layer.for_each_weight(&mut |w| n += u64::from(w.requires_grad()));
-        count += n * u64::from(layer.group.times);
-    }
-    for w in [Some(&model.embed), Some(&model.norm), model.head.as_ref()]
-        .into_iter()
-        .flatten()
-    {
-        count += u64::from(w.requires_grad());
-    }
     model.for_each_trained(tape, |w| {
+        count += u64::from(tape.times());
         chunks = chunks.max(w.layout().numel().div_ceil(NORM_CHUNK));
         dtype = w.dtype();
     });

@@ -1,0 +1,45 @@
+//! Packed-sequence detection and the mask that transformers makes (`masking_utils.py`).
+
+use crate::plan::{AttentionKernel, Plan};
+use crate::replay::{Dtype, Tape, Tensor};
+
+/// `create_causal_mask`: nothing for fused kernels without padding, an additive mask for eager attention.
+pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> Option<Tensor<'t>> {
+    let (b, s) = (plan.batch, plan.seq);
+    let temporary = |shape: &[u64], dtype, op| tape.temporary(shape, dtype, op);
+    {
+        let _first = temporary(&[b, 1], Dtype::I64, "sub");
+        let _difference = {
+            let _padded = temporary(&[b, s + 1], Dtype::I64, "diff");
+            temporary(&[b, s], Dtype::I64, "diff")
+        };
+        let _sequences = {
+            let _breaks = temporary(&[b, s], Dtype::Bool, "ne");
+            let sum = temporary(&[b, s], Dtype::I64, "cumsum");
+            let _input = temporary(&[b, s], Dtype::I64, "cumsum");
+            sum
+        };
+        let _whole = temporary(&[b], Dtype::Bool, "eq");
+        let _all = temporary(&[], Dtype::Bool, "all");
+    }
+    if plan.attention != AttentionKernel::Eager {
+        return None;
+    }
+    let allowed = {
+        let _batch = temporary(&[b], Dtype::I64, "arange");
+        let _head = temporary(&[1], Dtype::I64, "arange");
+        let positions = || {
+            let _range = temporary(&[s], Dtype::I64, "arange");
+            temporary(&[s], Dtype::I64, "add")
+        };
+        let (_queries, _keys) = (positions(), positions());
+        temporary(&[1, 1, s, s], Dtype::Bool, "le")
+    };
+    let mask = {
+        let _zero = temporary(&[], dtype, "tensor");
+        let _scalar = temporary(&[], dtype, "where");
+        temporary(&[b, 1, s, s], dtype, "where")
+    };
+    drop(allowed);
+    Some(mask)
+}

@@ -1,0 +1,61 @@
+//! Linear weights quantized while they are loaded.
+
+use super::linear::Base;
+use crate::estimate::Category;
+use crate::replay::{Dtype, Gemm4bit, Tape, Tensor};
+
+/// bitsandbytes' blocks (`BitsAndBytesConfig`).
+const BLOCKSIZE: u64 = 64;
+/// Scales that share a second-level scale (`functional.py: quantize_4bit`, nested).
+const NESTED_BLOCKSIZE: u64 = 256;
+
+/// A linear weight as `Params4bit.to("cuda")` makes it: the 16-bit weight comes to the GPU, is packed, and is dropped
+/// (`functional.py: quantize_4bit`). `tables` holds what all weights share.
+pub fn four_bit<'t>(
+    tape: &'t Tape,
+    dtype: Dtype,
+    inputs: u64,
+    outputs: u64,
+    double_quant: bool,
+    tables: &mut Vec<Tensor<'t>>,
+) -> Base<'t> {
+    const OP: &str = "quantize_4bit";
+    let state = |shape: &[u64], dtype| tape.tensor(shape, dtype, Category::QuantState, OP);
+    let elements = inputs.saturating_mul(outputs);
+    let scales = elements.div_ceil(BLOCKSIZE);
+    let original = tape.temporary(&[outputs, inputs], dtype, "empty");
+    let absmax = state(&[scales], Dtype::F32);
+    let packed = tape.tensor(&[elements.div_ceil(2), 1], Dtype::U8, Category::Weights, OP);
+    let code = state(&[16], Dtype::F32);
+    {
+        let _magnitudes = tape.temporary(&[16], Dtype::F32, "abs");
+        let _largest = tape.temporary(&[], Dtype::F32, "max");
+    }
+    let mut stored = vec![packed, code];
+    if double_quant {
+        let offset = state(&[], Dtype::F32);
+        let centred = tape.temporary(&[scales], Dtype::F32, "sub");
+        if tables.is_empty() {
+            tables.push(tape.tensor(&[256], Dtype::F32, Category::QuantState, "create_dynamic_map"));
+        }
+        stored.push(offset);
+        stored.push(state(&[scales.div_ceil(NESTED_BLOCKSIZE)], Dtype::F32));
+        stored.push(state(&[scales], Dtype::U8));
+        stored.push(state(&[256], Dtype::F32));
+        drop(centred);
+        drop(absmax);
+    } else {
+        stored.push(absmax);
+    }
+    drop(original);
+    Base::FourBit {
+        gemm: Gemm4bit {
+            inputs,
+            outputs,
+            blocksize: BLOCKSIZE,
+            double_quant,
+        },
+        compute: Dtype::Bf16,
+        _stored: stored,
+    }
+}

@@ -1,0 +1,69 @@
+//! Rotary position embeddings, and what every layer receives beside the hidden states.
+
+use crate::plan::Plan;
+use crate::replay::{Dtype, Tape, Tensor};
+
+/// What every layer receives beside the hidden states.
+#[derive(Debug, Clone)]
+pub struct Shared<'t> {
+    /// Rotary tables: 1 x 1 x sequence x width of a head.
+    pub cos: Tensor<'t>,
+    /// As `cos`.
+    pub sin: Tensor<'t>,
+    /// `position_ids`.
+    pub positions: Tensor<'t>,
+    /// Additive mask: batch x 1 x sequence x sequence.
+    pub mask: Option<Tensor<'t>>,
+}
+
+impl<'t> Shared<'t> {
+    /// The tensors, as a checkpointed call holds them.
+    pub fn tensors(&self) -> Vec<&Tensor<'t>> {
+        [&self.cos, &self.sin, &self.positions]
+            .into_iter()
+            .chain(&self.mask)
+            .collect()
+    }
+
+    pub fn from_tensors(tensors: Vec<Tensor<'t>>) -> Option<Self> {
+        let mut tensors = tensors.into_iter();
+        Some(Shared {
+            cos: tensors.next()?,
+            sin: tensors.next()?,
+            positions: tensors.next()?,
+            mask: tensors.next(),
+        })
+    }
+}
+
+/// `rotate_half`.
+fn rotate_half<'t>(x: &Tensor<'t>) -> Tensor<'t> {
+    let half = x.layout().last() / 2;
+    let (x1, x2) = (x.narrow_last(half), x.narrow_last(half));
+    x2.neg().cat_last(&x1)
+}
+
+/// One tensor of `apply_rotary_pos_emb`.
+pub fn rotate<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+    let straight = x.mul(&shared.cos);
+    let turned = rotate_half(x).mul(&shared.sin);
+    straight.add(&turned)
+}
+
+/// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
+pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
+    let (s, d) = (plan.seq, plan.arch.attention.head_dim);
+    let table = |op| tape.temporary(&[1, 1, s, d], Dtype::F32, op);
+    tape.within("rotary_emb", || {
+        let _positions = tape.temporary(&[1, 1, s], Dtype::F32, "float");
+        let _frequencies = tape.temporary(&[1, d / 2, s], Dtype::F32, "matmul");
+        tape.touch_workspace();
+        let _angles = table("cat");
+        let scaled = |op| {
+            let _raw = table(op);
+            table("mul")
+        };
+        let (cos, sin) = (scaled("cos"), scaled("sin"));
+        (cos.to(dtype), sin.to(dtype))
+    })
+}
