@@ -21,3 +21,5 @@ pub mod replay;
 pub mod scenario;
 pub mod score;
 pub mod stack;
+#[cfg(feature = "app")]
+pub mod web;

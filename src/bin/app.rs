@@ -1,12 +1,5 @@
-//! The page's entry point.
-
-use yew::prelude::*;
-
-#[component]
-fn App() -> Html {
-    html! { <main><h1>{ "Plimsoll" }</h1></main> }
-}
+//! The page's entry point: mounts the app.
 
 fn main() {
-    yew::Renderer::<App>::new().render();
+    plimsoll::web::run();
 }

@@ -1,0 +1,68 @@
+//! The app: one state, the parts of the screen, and the link in the address bar.
+
+use crate::web::browser::address;
+use crate::web::components::{
+    Answer, Breakdown, Evidence, Header, Notices, Phases, QuantPanel, ScenarioForm,
+};
+use crate::web::link;
+use crate::web::state::{Action, State};
+use std::rc::Rc;
+use yew::prelude::*;
+
+/// Mounts the page in the body, in place of the words that stand there before.
+pub fn run() {
+    yew::Renderer::<App>::new().render();
+}
+
+/// [`State`] as Yew wants it.
+#[derive(Clone, PartialEq)]
+struct Page(Rc<State>);
+
+impl Reducible for Page {
+    type Action = Action;
+
+    fn reduce(self: Rc<Self>, action: Action) -> Rc<Self> {
+        Rc::new(Page(Rc::new(self.0.reduce(action))))
+    }
+}
+
+#[component]
+fn App() -> Html {
+    let page = use_reducer_eq(|| Page(Rc::new(State::open(&address::fragment()))));
+    let act = {
+        let dispatcher = page.dispatcher();
+        use_callback((), move |action, ()| dispatcher.dispatch(action))
+    };
+    {
+        let act = act.clone();
+        use_effect_with((), move |()| {
+            let listener = address::on_fragment(move |fragment| act.emit(Action::Open(fragment)));
+            move || drop(listener)
+        });
+    }
+    let first = use_mut_ref(|| true);
+    use_effect_with(page.0.scenario.clone(), move |scenario| {
+        // What was opened stands in the address already, as its author wrote it.
+        if !first.replace(false) {
+            address::write_soon(link::write(scenario));
+        }
+    });
+
+    let state = page.0.clone();
+    html! {
+        <>
+            <Header state={state.clone()} act={act.clone()} />
+            <main class="desk">
+                <Notices state={state.clone()} act={act.clone()} />
+                <Answer state={state.clone()} act={act.clone()} />
+                <ScenarioForm state={state.clone()} act={act.clone()} />
+                if state.answer.last.is_some() {
+                    <QuantPanel state={state.clone()} act={act.clone()} />
+                }
+                <Breakdown state={state.clone()} act={act.clone()} />
+                <Phases state={state.clone()} act={act.clone()} />
+                <Evidence {state} {act} />
+            </main>
+        </>
+    }
+}

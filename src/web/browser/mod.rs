@@ -1,0 +1,8 @@
+//! What only a browser can do. Each answers "not available" rather than failing.
+
+pub mod address;
+pub mod clipboard;
+pub mod theme;
+mod width;
+
+pub use width::use_width;

@@ -1,0 +1,17 @@
+//! Charts: laid out by plotters, recorded as shapes, shown as DOM nodes in the page or written as SVG text.
+
+mod ink;
+mod picture;
+mod quant;
+mod recorder;
+mod svg;
+mod text_width;
+mod ticks;
+mod view;
+
+pub use ink::Ink;
+pub use picture::{Anchor, Drawn, Picture, Shape};
+pub use quant::{Load, QuantChart, Row};
+pub use svg::svg;
+pub use ticks::{gib_ticks, tick_label};
+pub use view::shapes;

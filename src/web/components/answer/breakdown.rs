@@ -1,0 +1,78 @@
+//! What is alive at the peak, part by part.
+
+use crate::bytes::Bytes;
+use crate::web::components::desk::Desk;
+use crate::web::components::legend::swatch;
+use crate::web::part::{Part, parts};
+use crate::web::state::Standing;
+use crate::web::words::size;
+use yew::prelude::*;
+
+/// The breakdown as a table; the note of the row under the pointer or the focus stands below it.
+#[component]
+pub fn Breakdown(desk: &Desk) -> Html {
+    let looked_at = use_state_eq(|| None::<Part>);
+    let answer = &desk.state.answer;
+    let old = (answer.standing != Standing::Current).then_some("old");
+    let Some(last) = &answer.last else {
+        return Html::default();
+    };
+    let estimate = &last.1;
+    let parts = parts(estimate);
+    let process: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
+    let most = parts.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    let live = |part: &Part| matches!(part, Part::Live(_));
+    let row = |(part, bytes): &(Part, u64)| {
+        let part = *part;
+        let look = |to: Option<Part>| {
+            let looked_at = looked_at.clone();
+            move || looked_at.set(to)
+        };
+        let (enter, focus, leave, blur) = (look(Some(part)), look(Some(part)), look(None), look(None));
+        let share = *bytes as f64 / most.max(1) as f64;
+        html! {
+            <tr key={part.label()} tabindex="0" class={classes!((*looked_at == Some(part)).then_some("looked-at"))}
+                onmouseenter={Callback::from(move |_| enter())} onmouseleave={Callback::from(move |_| leave())}
+                onfocus={Callback::from(move |_| focus())} onblur={Callback::from(move |_| blur())}>
+                <th scope="row">{swatch(part)}{part.label()}<span class="unseen">{": "}{part.note()}</span></th>
+                <td class="share" aria-hidden="true">
+                    <svg><rect class={part.class()} width={format!("{:.2}%", share * 100.0)} height="100%" /></svg>
+                </td>
+                <td class="size">{Bytes(*bytes).to_string()}</td>
+            </tr>
+        }
+    };
+    let sum = |name: &'static str, bytes: u64| {
+        html! {
+            <tr class="sum">
+                <th scope="row" colspan="2">{name}</th>
+                <td class="size">{Bytes(bytes).to_string()}</td>
+            </tr>
+        }
+    };
+    let note = match *looked_at {
+        Some(part) => format!("{}: {}", part.label(), part.note()),
+        None => format!(
+            "What is alive when allocated peaks at {}.",
+            size(estimate.allocated_bytes)
+        ),
+    };
+    html! {
+        <section class={classes!("panel", "breakdown", old)} aria-labelledby="breakdown-title">
+            <h2 id="breakdown-title">{"At the peak"}</h2>
+            <table>
+                <caption class="unseen">{"Memory at the peak by category"}</caption>
+                <thead class="unseen">
+                    <tr><th scope="col">{"Category"}</th><td></td><th scope="col">{"Size"}</th></tr>
+                </thead>
+                <tbody>{for parts.iter().filter(|(part, _)| live(part)).map(row)}</tbody>
+                <tbody>
+                    {sum("allocated", estimate.allocated_bytes)}
+                    {for parts.iter().filter(|(part, _)| !live(part)).map(row)}
+                    {sum("process", process)}
+                </tbody>
+            </table>
+            <p class="note look" aria-hidden="true">{note}</p>
+        </section>
+    }
+}

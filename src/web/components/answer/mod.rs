@@ -1,0 +1,15 @@
+//! The answer: verdict, load line, quantities, and what they are made of.
+
+mod breakdown;
+mod evidence;
+mod gauge;
+mod panel;
+mod phases;
+mod quantities;
+mod question;
+mod verdict;
+
+pub use breakdown::Breakdown;
+pub use evidence::Evidence;
+pub use panel::Answer;
+pub use phases::Phases;

@@ -1,0 +1,66 @@
+//! The four quantities, kept apart and named.
+
+use crate::bytes::Bytes;
+use crate::estimate::Estimate;
+use crate::scenario::Scenario;
+use crate::web::words::{count, gib1, params, size};
+use std::rc::Rc;
+use yew::prelude::*;
+
+/// What is shown.
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// The estimate and its scenario.
+    pub last: Rc<(Scenario, Estimate)>,
+}
+
+/// The quantities and the moment of the peak.
+#[component]
+pub fn Quantities(props: &Props) -> Html {
+    let estimate = &props.last.1;
+    let process = estimate.process_bytes;
+    let range = format!(
+        "what nvidia-smi shows; {} to {} GiB from run to run",
+        gib1(process.low),
+        gib1(process.high)
+    );
+    html! {
+        <>
+            <dl class="quantities">
+                {quantity("allocated", "allocated", estimate.allocated_bytes, "peak of live tensors, torch’s max_memory_allocated")}
+                {quantity("reserved", "reserved", estimate.reserved_bytes, "held by the caching allocator, max_memory_reserved")}
+                {quantity("process", "process", process.expected, &range)}
+                {quantity("least", "least capacity", estimate.least_capacity_bytes, "the least memory with which the allocator gets through")}
+            </dl>
+            <p class="peak">
+                <b>{"Peak"}</b>{format!(" in step {}: {}", estimate.peak.step, estimate.peak.description)}
+            </p>
+            <p class="aside">
+                {format!("{} of {} parameters trained", count(estimate.trainable_params), params(estimate.total_params))}
+                if estimate.host_bytes > 0 {
+                    {format!(" · host memory {}", size(estimate.host_bytes))}
+                }
+            </p>
+            if !estimate.warnings.is_empty() {
+                <ul class="warnings">
+                    for warning in &estimate.warnings { <li>{warning}</li> }
+                </ul>
+            }
+        </>
+    }
+}
+
+fn quantity(id: &'static str, name: &'static str, bytes: u64, note: &str) -> Html {
+    let exact = format!("{} bytes", count(bytes));
+    let text = Bytes(bytes).to_string();
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    html! {
+        <div class={id}>
+            <dt>{name}</dt>
+            <dd>
+                <data data-testid={id} value={bytes.to_string()} title={exact}>{number}{" "}<small>{unit}</small></data>
+                <p class="note">{note}</p>
+            </dd>
+        </div>
+    }
+}

@@ -1,0 +1,98 @@
+//! Does it fit? One sentence and its number.
+
+use crate::bytes::Bytes;
+use crate::catalog;
+use crate::estimate::{Estimate, Verdict as Fit};
+use crate::scenario::Scenario;
+use crate::web::components::desk::Desk;
+use crate::web::state::{Standing, State};
+use crate::web::words::{gib1, size};
+use yew::prelude::*;
+
+/// What the verdict says.
+struct Said {
+    class: &'static str,
+    sign: &'static str,
+    head: String,
+    /// What was looked at, and what came out.
+    body: Html,
+}
+
+/// The verdict; announced to screen readers when it changes.
+#[component]
+pub fn Verdict(desk: &Desk) -> Html {
+    let said = say(&desk.state);
+    html! {
+        <div class={classes!("verdict", said.class)} data-testid="verdict" role="status" aria-live="polite"
+            aria-atomic="true">
+            <span class="sign" aria-hidden="true">{said.sign}</span>
+            <h1>{said.head}</h1>
+            <p>{said.body}</p>
+        </div>
+    }
+}
+
+fn say(state: &State) -> Said {
+    match (&state.answer.standing, &state.answer.last) {
+        (Standing::Refused(reason), _) => Said {
+            class: "refused",
+            sign: "?",
+            head: "Not modelled yet".into(),
+            body: html! { <>{reason}{"."}</> },
+        },
+        (_, Some(last)) => judge(&last.0, &last.1),
+        (_, None) => {
+            let wrong: Vec<String> = state.all_problems().map(ToString::to_string).collect();
+            Said {
+                class: "refused",
+                sign: "!",
+                head: "No answer yet".into(),
+                body: html! { <>{wrong.join("; ")}</> },
+            }
+        }
+    }
+}
+
+fn judge(scenario: &Scenario, estimate: &Estimate) -> Said {
+    let process = estimate.process_bytes;
+    let card = scenario
+        .gpu
+        .as_deref()
+        .map(|slug| catalog::gpu(slug).map_or(slug, |card| card.name.as_str()));
+    let (Some(fit), Some(capacity), Some(card)) = (estimate.verdict, estimate.capacity_bytes, card) else {
+        return Said {
+            class: "open",
+            sign: "⊖",
+            head: format!("Needs {}", size(process.expected)),
+            body: html! {
+                {format!("process memory, {} to {} GiB from run to run. Choose a card for a verdict.",
+                    gib1(process.low), gib1(process.high))}
+            },
+        };
+    };
+    let room = estimate
+        .headroom_bytes
+        .unwrap_or(capacity as i64 - process.expected as i64);
+    let (class, sign, head) = match fit {
+        Fit::Fits => ("fits", "✓", format!("Fits on {card}")),
+        Fit::Tight => ("tight", "≈", format!("Tight on {card}")),
+        Fit::Exceeds => ("exceeds", "✕", format!("Does not fit on {card}")),
+    };
+    let margin = if room >= 0 { "to spare" } else { "over" };
+    let body = html! {
+        <>
+            {"process "}<b>{size(process.expected)}</b>
+            {format!(" of {} usable, ", size(capacity))}
+            <b class="room">{size(room.unsigned_abs())}{" "}{margin}</b>
+            if fit == Fit::Tight {
+                {format!("; runs reach up to {}", Bytes(process.high))}
+            }
+        </>
+    };
+    Said {
+        class,
+        sign,
+        head,
+        body,
+    }
+}

@@ -1,0 +1,17 @@
+//! The page: what [`crate::estimate`] answers, shown and asked for in a browser. It computes no memory of its own.
+//!
+//! - [`state`]: what the page knows and how actions change it; no browser in there;
+//! - [`chart`]: drawings as shapes, laid out by plotters;
+//! - `components`: one part of the screen a file;
+//! - `browser`: the few things that only a browser can do.
+
+mod app;
+mod browser;
+pub mod chart;
+mod components;
+pub mod link;
+pub mod part;
+pub mod state;
+pub mod words;
+
+pub use app::run;

@@ -1,0 +1,159 @@
+//! What the page knows: a plain struct, changed only by [`State::reduce`]. No browser in here.
+
+mod action;
+mod answer;
+mod coherent;
+mod field;
+mod setting;
+#[cfg(test)]
+mod tests;
+
+pub use action::Action;
+pub use answer::{Answer, Standing};
+pub use coherent::with_weights;
+pub use field::Field;
+pub use setting::{Offer, Setting, Switch};
+
+use crate::scenario::{FieldError, ModelRef, Scenario};
+use std::collections::BTreeMap;
+
+/// Everything the page shows follows from this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The scenario as far as what was typed could be read.
+    pub scenario: Scenario,
+    /// Text that stands in a field as it was typed, while it differs from the scenario's own.
+    typed: BTreeMap<Field, String>,
+    /// Texts that could not be read, by field.
+    unread: BTreeMap<Field, FieldError>,
+    /// What is wrong with the scenario.
+    problems: Vec<FieldError>,
+    /// The last good answer and how it stands to the scenario.
+    pub answer: Answer,
+    /// What the user should know about the link that was opened.
+    pub notices: Vec<String>,
+}
+
+impl State {
+    /// The state that a link opens; an empty fragment opens the defaults.
+    pub fn open(fragment: &str) -> Self {
+        let mut state = State {
+            scenario: Scenario::default(),
+            typed: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            problems: Vec::new(),
+            answer: Answer::default(),
+            notices: Vec::new(),
+        };
+        state.read_link(fragment);
+        state.settle();
+        state
+    }
+
+    /// The state after an action.
+    #[must_use]
+    pub fn reduce(&self, action: Action) -> State {
+        let mut state = self.clone();
+        state.apply(action);
+        state.settle();
+        state
+    }
+
+    fn apply(&mut self, action: Action) {
+        match action {
+            Action::Model(id) => self.scenario.model = ModelRef::Catalog(id),
+            Action::Card(slug) => self.scenario.gpu = slug,
+            Action::Choose(setting, slug) => self.choose(setting, &slug),
+            Action::Turn(switch, on) => switch.set(on, &mut self.scenario),
+            Action::Type(field, text) => {
+                match field.read(&text, &mut self.scenario) {
+                    Ok(()) => self.unread.remove(&field),
+                    Err(error) => self.unread.insert(field, error),
+                };
+                self.typed.insert(field, text);
+            }
+            Action::Leave(field) => {
+                if !self.unread.contains_key(&field) {
+                    self.typed.remove(&field);
+                }
+            }
+            Action::Open(fragment) => self.read_link(&fragment),
+            Action::DismissNotices => self.notices.clear(),
+        }
+    }
+
+    fn choose(&mut self, setting: Setting, slug: &str) {
+        let mut asked = self.scenario.clone();
+        // The page offers only what can be set; anything else changes nothing.
+        if setting.set(slug, &mut asked).is_err() {
+            return;
+        }
+        self.scenario = match setting {
+            Setting::Weights => with_weights(&self.scenario, asked.weights),
+            Setting::Method => changed(&self.scenario, |scenario| scenario.set_method(asked.method)),
+            Setting::Stack => changed(&self.scenario, |scenario| scenario.set_stack(asked.stack)),
+            _ => asked,
+        };
+    }
+
+    fn read_link(&mut self, fragment: &str) {
+        let link = crate::web::link::read(fragment);
+        self.scenario = link.scenario;
+        self.notices = link.notices;
+        self.typed.clear();
+        self.unread.clear();
+    }
+
+    /// Brings problems and answer in line with the scenario.
+    fn settle(&mut self) {
+        self.problems = self.scenario.problems();
+        if self.problems.is_empty() && self.unread.is_empty() {
+            self.answer = self.answer.next(&self.scenario);
+        } else {
+            self.answer = self.answer.overtaken();
+        }
+    }
+
+    /// What stands in a field.
+    pub fn text(&self, field: Field) -> String {
+        self.typed
+            .get(&field)
+            .cloned()
+            .unwrap_or_else(|| field.text(&self.scenario))
+    }
+
+    /// What is wrong with a field, by its name.
+    pub fn problem(&self, name: &str) -> Option<String> {
+        let unread = self.unread.values().find(|error| error.field == name);
+        unread
+            .or_else(|| self.problems.iter().find(|p| p.field == name))
+            .map(|p| p.problem.clone())
+    }
+
+    /// Everything that is wrong.
+    pub fn all_problems(&self) -> impl Iterator<Item = &FieldError> {
+        self.unread.values().chain(&self.problems)
+    }
+
+    /// Why a setting cannot take a value in this scenario, or nothing when it can.
+    pub fn refusal(&self, setting: Setting, slug: &str) -> Option<String> {
+        if setting == Setting::Stack && slug != "hf" {
+            return Some("next: not modelled yet".into());
+        }
+        let asked = self.reduced_scenario(setting, slug);
+        let problem = asked.problems().into_iter().find(|p| p.field == setting.name());
+        problem.map(|p| p.problem)
+    }
+
+    fn reduced_scenario(&self, setting: Setting, slug: &str) -> Scenario {
+        let mut asked = self.clone();
+        asked.choose(setting, slug);
+        asked.scenario
+    }
+}
+
+fn changed(scenario: &Scenario, change: impl FnOnce(&mut Scenario)) -> Scenario {
+    let mut scenario = scenario.clone();
+    change(&mut scenario);
+    scenario
+}

@@ -1,0 +1,72 @@
+//! Numbers in words for a person: always with a name for their unit where they stand alone.
+
+use crate::bytes::Bytes;
+
+/// GiB with one decimal and no unit, for rows and sentences that name it: `7.9`.
+pub fn gib1(bytes: u64) -> String {
+    format!("{:.1}", Bytes(bytes).gib())
+}
+
+/// GiB with one decimal and its unit: `7.9 GiB`; smaller than that in MiB or KiB.
+pub fn size(bytes: u64) -> String {
+    if Bytes(bytes).gib() < 0.1 {
+        Bytes(bytes).to_string()
+    } else {
+        format!("{} GiB", gib1(bytes))
+    }
+}
+
+/// A count with its thousands apart: `41,943,040`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A number of parameters as people say it: `8.03 B`, `494 M`.
+pub fn params(number: u64) -> String {
+    let millions = number as f64 / 1e6;
+    if millions >= 99_950.0 {
+        format!("{:.0} B", millions / 1e3)
+    } else if millions >= 9_995.0 {
+        format!("{:.1} B", millions / 1e3)
+    } else if millions >= 999.5 {
+        format!("{:.2} B", millions / 1e3)
+    } else {
+        format!("{millions:.0} M")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::GIB;
+
+    #[test]
+    fn sizes_name_their_unit() {
+        assert_eq!(size(24 * GIB), "24.0 GiB");
+        assert_eq!(size(8_519_680), "8.1 MiB");
+        assert_eq!(gib1(GIB / 2), "0.5");
+    }
+
+    #[test]
+    fn counts_are_grouped_by_thousands() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(41_943_040), "41,943,040");
+    }
+
+    #[test]
+    fn parameters_read_as_people_say_them() {
+        assert_eq!(params(494_032_768), "494 M");
+        assert_eq!(params(8_030_261_248), "8.03 B");
+        assert_eq!(params(70_553_706_496), "70.6 B");
+        assert_eq!(params(671_026_419_200), "671 B");
+    }
+}
