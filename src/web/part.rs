@@ -1,5 +1,6 @@
-//! The parts of the stacked bars, from the ground up: the categories of live tensors at the peak, then what the
-//! caching allocator holds beyond them, then what the process holds beyond the allocator.
+//! The parts of the stacked bars, from the ground up. First what the run needs: the categories of live tensors at the
+//! peak (together *allocated*), the allocator's gaps (up to *least capacity*), the CUDA context. Then what it takes when
+//! it can: cache that the allocator gives back when memory runs short (up to *process*).
 
 use crate::estimate::{Category, Estimate};
 
@@ -8,10 +9,12 @@ use crate::estimate::{Category, Estimate};
 pub enum Part {
     /// Live tensors of one category; together they are *allocated*.
     Live(Category),
-    /// *Reserved* less *allocated*.
-    Cached,
+    /// *Least capacity* less *allocated*.
+    Gaps,
     /// *Process* less *reserved*.
     Context,
+    /// *Reserved* less *least capacity*.
+    Cache,
 }
 
 impl Part {
@@ -21,15 +24,16 @@ impl Part {
             .iter()
             .copied()
             .map(Part::Live)
-            .chain([Part::Cached, Part::Context])
+            .chain([Part::Gaps, Part::Context, Part::Cache])
     }
 
     /// The name shown to a person.
     pub fn label(self) -> &'static str {
         match self {
             Part::Live(category) => category.label(),
-            Part::Cached => "allocator cache",
+            Part::Gaps => "allocator gaps",
             Part::Context => "CUDA context",
+            Part::Cache => "spare cache",
         }
     }
 
@@ -37,11 +41,12 @@ impl Part {
     pub fn note(self) -> &'static str {
         match self {
             Part::Live(category) => category.note(),
-            Part::Cached => {
-                "reserved less allocated: segments that the caching allocator keeps for reuse, and their gaps"
-            }
+            Part::Gaps => "least capacity less allocated: what fits into no block of the caching allocator",
             Part::Context => {
-                "process less reserved: the CUDA context, loaded kernels and libraries; varies from run to run"
+                "process less reserved: CUDA context, loaded kernels and libraries; varies from run to run"
+            }
+            Part::Cache => {
+                "reserved less least capacity: freed blocks kept for reuse, given back when memory runs short"
             }
         }
     }
@@ -64,27 +69,47 @@ impl Part {
                 Category::Buffers => "part part-buffers",
                 Category::Other => "part part-other",
             },
-            Part::Cached => "part part-cached",
+            Part::Gaps => "part part-gaps",
             Part::Context => "part part-context",
+            Part::Cache => "part part-cache",
         }
     }
 }
 
-/// The parts of an estimate that are not empty, in stacking order, in bytes; they sum to the expected process memory
-/// (to reserved or allocated, should a later quantity be smaller than an earlier one).
+/// The parts of an estimate that are not empty, in stacking order, in bytes. They sum to the expected process memory.
 pub fn parts(estimate: &Estimate) -> Vec<(Part, u64)> {
-    let beyond = |more: u64, less: u64| more.saturating_sub(less);
-    Part::all()
-        .map(|part| {
-            let bytes = match part {
-                Part::Live(category) => estimate.breakdown.get(&category).copied().unwrap_or(0),
-                Part::Cached => beyond(estimate.reserved_bytes, estimate.allocated_bytes),
-                Part::Context => beyond(estimate.process_bytes.expected, estimate.reserved_bytes),
-            };
-            (part, bytes)
-        })
-        .filter(|(_, bytes)| *bytes > 0)
-        .collect()
+    let bytes = |part| match part {
+        Part::Live(category) => estimate.breakdown.get(&category).copied().unwrap_or(0),
+        Part::Gaps => estimate
+            .least_capacity_bytes
+            .saturating_sub(estimate.allocated_bytes),
+        Part::Context => context(estimate),
+        Part::Cache => estimate
+            .reserved_bytes
+            .saturating_sub(estimate.least_capacity_bytes),
+    };
+    let sized = Part::all().map(|part| (part, bytes(part)));
+    sized.filter(|(_, bytes)| *bytes > 0).collect()
+}
+
+/// What the run needs of the card: least capacity and the expected CUDA context. The verdict compares this.
+pub fn needed(estimate: &Estimate) -> u64 {
+    estimate.least_capacity_bytes.saturating_add(context(estimate))
+}
+
+/// The interval of [`needed`]: as wide as that of the process, since the context is what varies.
+pub fn needed_range(estimate: &Estimate) -> [u64; 2] {
+    let (process, needed) = (estimate.process_bytes, needed(estimate));
+    let less = process.expected.saturating_sub(process.low);
+    let more = process.high.saturating_sub(process.expected);
+    [needed.saturating_sub(less), needed.saturating_add(more)]
+}
+
+fn context(estimate: &Estimate) -> u64 {
+    estimate
+        .process_bytes
+        .expected
+        .saturating_sub(estimate.reserved_bytes)
 }
 
 #[cfg(test)]
@@ -97,5 +122,14 @@ mod tests {
         let estimate = estimate(&Scenario::default()).unwrap();
         let sum: u64 = parts(&estimate).iter().map(|(_, bytes)| bytes).sum();
         assert_eq!(sum, estimate.process_bytes.expected);
+    }
+
+    #[test]
+    fn what_is_needed_and_the_headroom_make_the_card() {
+        let estimate = estimate(&Scenario::default()).unwrap();
+        let card = needed(&estimate) as i64 + estimate.headroom_bytes.unwrap();
+        assert_eq!(card, estimate.capacity_bytes.unwrap() as i64);
+        let [low, high] = needed_range(&estimate);
+        assert!(low <= needed(&estimate) && needed(&estimate) <= high);
     }
 }

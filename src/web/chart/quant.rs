@@ -8,7 +8,7 @@ use super::ticks::{gib_ticks, tick_label};
 use crate::bytes::Bytes;
 use crate::estimate::{Estimate, EstimateError, Verdict, estimate};
 use crate::scenario::{Scenario, WeightFormat};
-use crate::web::part::{Part, parts};
+use crate::web::part::{Part, needed, needed_range, parts};
 use crate::web::state::with_weights;
 use crate::web::words::gib1;
 use plotters::drawing::DrawingAreaErrorKind;
@@ -32,10 +32,17 @@ pub const FORMATS: [WeightFormat; 7] = [
 pub struct Load {
     /// The stacked parts, in bytes.
     pub parts: Vec<(Part, u64)>,
-    /// The process figure: low, expected, high.
-    pub process: [u64; 3],
+    /// What is needed of the card: low, expected, high; and beyond it the cache up to the process figure.
+    pub needed: [u64; 3],
     /// Does it fit? Nothing without a card.
     pub verdict: Option<Verdict>,
+}
+
+impl Load {
+    /// The whole bar: the process figure.
+    fn total(&self) -> u64 {
+        self.parts.iter().map(|(_, bytes)| bytes).sum()
+    }
 }
 
 /// One row of the chart.
@@ -124,7 +131,7 @@ impl QuantChart {
             .rows
             .iter()
             .filter_map(|row| row.load.as_ref().ok())
-            .map(|load| load.process[2]);
+            .map(|load| load.total().max(load.needed[2]));
         let most = bars
             .chain(self.card.iter().map(|(_, bytes)| *bytes))
             .max()
@@ -204,7 +211,7 @@ impl QuantChart {
                 below += bytes;
             }
             recorder.title(None);
-            let [low, expected, high] = load.process;
+            let [low, expected, high] = load.needed;
             let (low, high) = (at(Bytes(low).gib(), middle), at(Bytes(high).gib(), middle));
             page.draw(&PathElement::new([low, high], Ink::Whisker))?;
             for (x, y) in [low, high] {
@@ -247,10 +254,10 @@ impl QuantChart {
 }
 
 fn load(estimate: &Estimate) -> Load {
-    let process = estimate.process_bytes;
+    let [low, high] = needed_range(estimate);
     Load {
         parts: parts(estimate),
-        process: [process.low, process.expected, process.high],
+        needed: [low, needed(estimate), high],
         verdict: estimate.verdict,
     }
 }
@@ -274,21 +281,22 @@ mod tests {
     fn row(format: WeightFormat, weights: u64, verdict: Verdict) -> Row {
         let rest = [
             (Part::Live(Category::LogitsLoss), 3 * GIB),
-            (Part::Cached, 200 * MIB),
+            (Part::Gaps, 200 * MIB),
             (Part::Context, 400 * MIB),
+            (Part::Cache, 900 * MIB),
         ];
         let parts: Vec<_> = [(Part::Live(Category::Weights), weights)]
             .into_iter()
             .chain(rest)
             .collect();
-        let expected: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
-        let process = [expected - 100 * MIB, expected, expected + 300 * MIB];
+        let expected = weights + 3 * GIB + 600 * MIB;
+        let needed = [expected - 100 * MIB, expected, expected + 300 * MIB];
         Row {
             format,
             chosen: format == WeightFormat::Nf4Dq,
             load: Ok(Load {
                 parts,
-                process,
+                needed,
                 verdict: Some(verdict),
             }),
         }

@@ -39,7 +39,7 @@ pub fn QuantPanel(desk: &Desk) -> Html {
     html! {
         <section class={classes!("panel", "quant", old)} aria-labelledby="quant-title">
             <h2 id="quant-title">{"Memory by quantization"}</h2>
-            <p class="note">{"Process memory in GiB with each format of the base weights. Choose one."}</p>
+            <p class="note">{"What the run needs of the card in GiB, for each format of the base weights. Choose one."}</p>
             <div class="chart" ref={place} data-testid="quant-chart">
                 <svg viewBox={format!("0 0 {} {}", picture.width, picture.height)} height={picture.height.to_string()}
                     width="100%" role="radiogroup" aria-labelledby="quant-title">
@@ -98,7 +98,7 @@ fn move_on(i: usize, chart: &QuantChart, choose: &Callback<&'static str>) -> Cal
 /// A row in words.
 fn told(row: &Row) -> String {
     match &row.load {
-        Ok(load) => format!("{}: process {}", row.format.label(), size(load.process[1])),
+        Ok(load) => format!("{}: needs {}", row.format.label(), size(load.needed[1])),
         Err(reason) => format!("{}: {reason}", row.format.label()),
     }
 }

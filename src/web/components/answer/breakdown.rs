@@ -3,7 +3,7 @@
 use crate::bytes::Bytes;
 use crate::web::components::desk::Desk;
 use crate::web::components::legend::swatch;
-use crate::web::part::{Part, parts};
+use crate::web::part::{Part, needed, parts};
 use crate::web::state::Standing;
 use crate::web::words::size;
 use yew::prelude::*;
@@ -19,9 +19,7 @@ pub fn Breakdown(desk: &Desk) -> Html {
     };
     let estimate = &last.1;
     let parts = parts(estimate);
-    let process: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
     let most = parts.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
-    let live = |part: &Part| matches!(part, Part::Live(_));
     let row = |(part, bytes): &(Part, u64)| {
         let part = *part;
         let look = |to: Option<Part>| {
@@ -41,6 +39,13 @@ pub fn Breakdown(desk: &Desk) -> Html {
                 <td class="size">{Bytes(*bytes).to_string()}</td>
             </tr>
         }
+    };
+    let rows = |of: fn(Part) -> bool| {
+        parts
+            .iter()
+            .filter(|(part, _)| of(*part))
+            .map(row)
+            .collect::<Html>()
     };
     let sum = |name: &'static str, bytes: u64| {
         html! {
@@ -65,11 +70,15 @@ pub fn Breakdown(desk: &Desk) -> Html {
                 <thead class="unseen">
                     <tr><th scope="col">{"Category"}</th><td></td><th scope="col">{"Size"}</th></tr>
                 </thead>
-                <tbody>{for parts.iter().filter(|(part, _)| live(part)).map(row)}</tbody>
+                <tbody>{rows(|part| matches!(part, Part::Live(_)))}</tbody>
                 <tbody>
                     {sum("allocated", estimate.allocated_bytes)}
-                    {for parts.iter().filter(|(part, _)| !live(part)).map(row)}
-                    {sum("process", process)}
+                    {rows(|part| part == Part::Gaps)}
+                    {sum("least capacity", estimate.least_capacity_bytes)}
+                    {rows(|part| part == Part::Context)}
+                    {sum("needed of the card", needed(estimate))}
+                    {rows(|part| part == Part::Cache)}
+                    {sum("process", estimate.process_bytes.expected)}
                 </tbody>
             </table>
             <p class="note look" aria-hidden="true">{note}</p>

@@ -5,7 +5,7 @@ use crate::catalog;
 use crate::estimate::Estimate;
 use crate::scenario::Scenario;
 use crate::web::chart::{gib_ticks, tick_label};
-use crate::web::part::parts;
+use crate::web::part::{needed, needed_range, parts};
 use crate::web::words::{gib1, size};
 use std::rc::Rc;
 use yew::prelude::*;
@@ -63,7 +63,7 @@ pub fn Gauge(props: &Props) -> Html {
             </>
         }
     };
-    let (low, high) = (scale.at(process.low), scale.at(process.high));
+    let [low, high] = needed_range(estimate).map(|bytes| scale.at(bytes));
     html! {
         <svg class="gauge" role="img" aria-label={told(scenario, estimate)}>
             <rect class="trough" x="0" y="26" width="100%" height="30" />
@@ -105,12 +105,12 @@ fn load_line(scale: &Scale, capacity: u64) -> Html {
 
 /// The gauge in words.
 fn told(scenario: &Scenario, estimate: &Estimate) -> String {
-    let process = estimate.process_bytes;
+    let [low, high] = needed_range(estimate);
     let needed = format!(
-        "Process memory {}, from {} to {}",
-        size(process.expected),
-        size(process.low),
-        size(process.high)
+        "Needs {}, from {} to {}",
+        size(needed(estimate)),
+        size(low),
+        size(high)
     );
     let card = scenario
         .gpu

@@ -1,12 +1,11 @@
 //! Does it fit? One sentence and its number.
 
-use crate::bytes::Bytes;
-use crate::catalog;
 use crate::estimate::{Estimate, Verdict as Fit};
 use crate::scenario::Scenario;
 use crate::web::components::desk::Desk;
+use crate::web::part;
 use crate::web::state::{Standing, State};
-use crate::web::words::{gib1, size};
+use crate::web::words::size;
 use yew::prelude::*;
 
 /// What the verdict says.
@@ -54,38 +53,35 @@ fn say(state: &State) -> Said {
 }
 
 fn judge(scenario: &Scenario, estimate: &Estimate) -> Said {
-    let process = estimate.process_bytes;
-    let card = scenario
-        .gpu
-        .as_deref()
-        .map(|slug| catalog::gpu(slug).map_or(slug, |card| card.name.as_str()));
+    let needed = html! {
+        <>
+            {"needs "}<b>{size(part::needed(estimate))}</b>
+            <span class="which">{" (least capacity and CUDA context)"}</span>
+        </>
+    };
+    let card = scenario.card().map(|card| card.name.as_str());
     let (Some(fit), Some(capacity), Some(card)) = (estimate.verdict, estimate.capacity_bytes, card) else {
         return Said {
             class: "open",
             sign: "⊖",
-            head: format!("Needs {}", size(process.expected)),
-            body: html! {
-                {format!("process memory, {} to {} GiB from run to run. Choose a card for a verdict.",
-                    gib1(process.low), gib1(process.high))}
-            },
+            head: format!("Needs {}", size(part::needed(estimate))),
+            body: html! { <>{needed}{". Choose a card for a verdict."}</> },
         };
     };
-    let room = estimate
-        .headroom_bytes
-        .unwrap_or(capacity as i64 - process.expected as i64);
     let (class, sign, head) = match fit {
         Fit::Fits => ("fits", "✓", format!("Fits on {card}")),
         Fit::Tight => ("tight", "≈", format!("Tight on {card}")),
         Fit::Exceeds => ("exceeds", "✕", format!("Does not fit on {card}")),
     };
+    let room = estimate.headroom_bytes.unwrap_or(0);
     let margin = if room >= 0 { "to spare" } else { "over" };
     let body = html! {
         <>
-            {"process "}<b>{size(process.expected)}</b>
+            {needed}
             {format!(" of {} usable, ", size(capacity))}
             <b class="room">{size(room.unsigned_abs())}{" "}{margin}</b>
             if fit == Fit::Tight {
-                {format!("; runs reach up to {}", Bytes(process.high))}
+                {format!("; some runs need {}", size(part::needed_range(estimate)[1]))}
             }
         </>
     };
