@@ -86,6 +86,9 @@ pub struct Plan {
     pub workspace_bytes: u64,
 }
 
+/// Linear layers whose outputs are rotated.
+const ROTATED: [&str; 3] = ["q_proj", "k_proj", "qkv_proj"];
+
 /// Where no card is named: data-centre Ampere and later behave alike for the kernels that matter.
 const DEFAULT_CAPABILITY: (u32, u32) = (8, 0);
 
@@ -331,6 +334,13 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Does the first decoder layer keep the rotary tables for its backward pass? Without checkpointing it does when
+    /// its queries or keys need gradients, which with frozen embeddings only their own adapters bring.
+    pub fn first_layer_saves_tables(&self) -> bool {
+        let Some(lora) = &self.lora else { return true };
+        self.checkpointing != Checkpointing::None || ROTATED.iter().any(|name| lora.targets.contains(name))
     }
 
     /// Has any linear layer a bias?

@@ -450,7 +450,8 @@ impl<'t> Tensor<'t> {
             let mut inner = self.tape.inner.borrow_mut();
             inner.retain(cast.id);
             inner.records[self.id as usize].cast = cast.id;
-            inner.casts.push(self.id);
+            let group = inner.group;
+            inner.casts.push((self.id, group));
         }
         cast
     }

@@ -25,8 +25,8 @@ impl Gemm4bit {
 }
 
 impl<'t> Tensor<'t> {
-    /// `bnb.matmul_4bit(self, weight)`: the weight is dequantized whole, then an ordinary product.
-    pub fn matmul_4bit(&self, gemm: Gemm4bit) -> Tensor<'t> {
+    /// `bnb.matmul_4bit(self, weight, bias)`: the weight is dequantized whole, then an ordinary product.
+    pub fn matmul_4bit(&self, gemm: Gemm4bit, bias: bool) -> Tensor<'t> {
         const OP: &str = "gemm_4bit";
         let mut inner = self.tape.inner.borrow_mut();
         // MatMul4Bit keeps the packed weight on its context, not through save_for_backward: nothing is packed.
@@ -53,7 +53,11 @@ impl<'t> Tensor<'t> {
             *last = gemm.outputs;
         }
         let out = inner.alloc(Layout::contiguous(&shape), dtype, OP);
-        inner.touch_workspace();
+        if bias {
+            inner.touch_lt_workspace();
+        } else {
+            inner.touch_workspace();
+        }
         for s in [difference, absmax, weight] {
             inner.free_scratch(s);
         }

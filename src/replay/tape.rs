@@ -147,8 +147,8 @@ pub(super) struct Inner {
     pub stopped: bool,
     /// The dtype that autocast computes in.
     pub autocast: Option<Dtype>,
-    /// Leaves whose cast autocast has cached.
-    pub casts: Vec<u32>,
+    /// Leaves whose cast autocast has cached, and the group they were cast in.
+    pub casts: Vec<(u32, Group)>,
     /// Tensors of this many elements whose last dimension is the vocabulary are logits.
     pub logits: (u64, u64),
     /// Group of layers that what is recorded belongs to, and how often it repeats.
@@ -517,10 +517,13 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         inner.autocast = dtype;
         if dtype.is_none() {
-            for leaf in std::mem::take(&mut inner.casts) {
+            let group = inner.group;
+            for (leaf, made_in) in std::mem::take(&mut inner.casts) {
+                inner.enter_group(made_in);
                 let cast = std::mem::replace(&mut inner.records[leaf as usize].cast, NONE);
                 inner.release(cast);
             }
+            inner.enter_group(group);
         }
     }
 

@@ -2,7 +2,6 @@
 
 pub mod hf;
 
-use crate::model::Architecture;
 use crate::plan::Plan;
 use crate::replay::{Group, Recording};
 
@@ -28,36 +27,39 @@ pub fn peak(plan: &Plan) -> u64 {
 /// Longest repeating pattern of layer kinds that is looked for.
 const LONGEST_PATTERN: usize = 8;
 
-/// The decoder layers to record: their index and the group they stand for. By segments, the first layer stands for
-/// itself (its input may need no gradient), then comes the shortest pattern of layers that repeats, then what is left.
-pub(crate) fn groups(arch: &Architecture, detail: Detail) -> Vec<(u32, Group)> {
+/// The decoder layers to record: their index and the group they stand for. By segments, the first layers stand for
+/// themselves, then comes the shortest pattern of layers that repeats, then what is left.
+pub(crate) fn groups(plan: &Plan, detail: Detail) -> Vec<(u32, Group)> {
+    let arch = &plan.arch;
     let layers = u32::try_from(arch.layers).unwrap_or(u32::MAX);
+    // The input of the first layer may need no gradient. When it then saves no rotary tables either, the second layer
+    // is the one whose backward drops them.
+    let apart = if plan.first_layer_saves_tables() { 1 } else { 2 };
     let each = |from: u32| (from..layers).map(move |i| (i, Group { id: i + 1, times: 1 }));
-    if detail == Detail::Full || layers < 3 {
+    if detail == Detail::Full || layers < apart + 2 {
         return each(0).collect();
     }
-    let kinds: Vec<u32> = (1..u64::from(layers)).map(|i| arch.kind_of_layer(i)).collect();
-    // The pattern that leaves the fewest layers to record.
-    let recorded = |&period: &usize| {
-        let repeats = kinds
+    let kinds: Vec<u32> = (u64::from(apart)..u64::from(layers))
+        .map(|i| arch.kind_of_layer(i))
+        .collect();
+    let repeats_of = |period: usize| {
+        kinds
             .chunks_exact(period)
             .take_while(|c| *c == &kinds[..period])
-            .count();
-        period + kinds.len() - repeats * period
+            .count()
     };
+    // The pattern that leaves the fewest layers to record.
     let period = (1..=LONGEST_PATTERN.min(kinds.len()))
-        .min_by_key(recorded)
+        .min_by_key(|&period| period + kinds.len() - repeats_of(period) * period)
         .unwrap_or(1);
-    let repeats = kinds
-        .chunks_exact(period)
-        .take_while(|c| *c == &kinds[..period])
-        .count() as u32;
+    let repeats = repeats_of(period) as u32;
+    let period = period as u32;
     let pattern = Group {
-        id: 2,
+        id: layers + 1,
         times: repeats,
     };
-    let mut groups = vec![(0, Group { id: 1, times: 1 })];
-    groups.extend((1..=period as u32).map(|i| (i, pattern)));
-    groups.extend(each(1 + period as u32 * repeats).map(|(i, g)| (i, Group { id: g.id + 2, ..g })));
-    groups
+    let first = each(0).take(apart as usize);
+    let middle = (apart..apart + period).map(|i| (i, pattern));
+    let rest = each(apart + period * repeats);
+    first.chain(middle).chain(rest).collect()
 }

@@ -51,7 +51,8 @@ impl<'t> Linear<'t> {
             Base::FourBit { gemm, compute, .. } => {
                 let dtype = x.dtype();
                 let x = x.to(*compute);
-                let mut out = x.matmul_4bit(*gemm);
+                let bias = self.bias.as_ref().map(|bias| bias.to(*compute));
+                let mut out = x.matmul_4bit(*gemm, bias.is_some());
                 out = out.to(dtype);
                 out
             }

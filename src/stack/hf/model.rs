@@ -60,7 +60,7 @@ impl<'t> Model<'t> {
     pub fn load(tape: &'t Tape, plan: &Plan, detail: Detail) -> Self {
         let a = &plan.arch;
         let mut constants = Vec::new();
-        let mut layers: Vec<Layer<'t>> = groups(a, detail)
+        let mut layers: Vec<Layer<'t>> = groups(plan, detail)
             .into_iter()
             .map(|(index, group)| Layer {
                 index,

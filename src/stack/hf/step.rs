@@ -39,6 +39,12 @@ fn train_with_loop<'t>(
 ) {
     // `loss` stays bound until the next step's is made, `out` until the next output.
     let mut kept = None;
+    if plan.keep_outputs && *steps.start() > 1 {
+        let dtype = plan
+            .autocast
+            .unwrap_or(if plan.prepare_kbit { Dtype::F32 } else { plan.dtype });
+        kept = Some(tape.temporary(&[plan.batch, plan.seq, plan.arch.vocab], dtype, "linear"));
+    }
     for step in steps {
         for micro in 0..plan.grad_accum.min(MICRO_BATCHES) as u8 {
             tape.phase(Phase::Data, step, micro);

@@ -1,0 +1,124 @@
+//! The two ways of computing a peak agree to the byte: segments of one step over representative layers, and the full
+//! list of events of two steps over all layers.
+
+use plimsoll::model::HfConfig;
+use plimsoll::plan::Plan;
+use plimsoll::replay::segment;
+use plimsoll::scenario::{
+    AdapterDtype, Attention, Autocast, Checkpointing, Harness, Lora, Method, ModelRef, Optimizer, Scenario,
+    SdpaBackend, Targets, WeightFormat,
+};
+use plimsoll::score;
+use plimsoll::stack::{Detail, peak, record};
+use proptest::prelude::*;
+
+#[track_caller]
+fn both_ways_agree(scenario: &Scenario) {
+    if let Ok(plan) = Plan::new(scenario) {
+        let full = segment::peak(&record(&plan, Detail::Full));
+        assert_eq!(peak(&plan), full, "{scenario:?}");
+    }
+}
+
+#[test]
+fn segments_and_the_full_list_agree_on_every_measured_run() {
+    let rows = include_bytes!("fixtures/oracle/rows.jsonl");
+    for row in score::read("rows", rows).0 {
+        if let Ok(scenario) = row.scenario {
+            both_ways_agree(&scenario);
+        }
+    }
+}
+
+fn config() -> impl Strategy<Value = HfConfig> {
+    (
+        prop::sample::select(vec!["llama", "mistral", "qwen2", "qwen3"]),
+        1..7u64,
+        prop::sample::select(vec![(4u64, 1u64), (4, 2), (8, 8), (6, 2)]),
+        prop::sample::select(vec![32u64, 64, 80, 128]),
+        1..20u64,
+        500..9000u64,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(model_type, layers, (heads, kv_heads), head_dim, width, vocab, tied)| HfConfig {
+                model_type: model_type.into(),
+                vocab_size: vocab,
+                hidden_size: heads * 48,
+                intermediate_size: width * 104,
+                num_hidden_layers: layers,
+                num_attention_heads: heads,
+                num_key_value_heads: Some(kv_heads),
+                head_dim: Some(head_dim),
+                tie_word_embeddings: tied,
+                ..HfConfig::default()
+            },
+        )
+}
+
+fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &'static [T]) -> impl Strategy<Value = T> {
+    prop::sample::select(values)
+}
+
+prop_compose! {
+    fn scenario()(
+        config in config(),
+        (method, weights, prepare_kbit) in prop_oneof![
+            Just((Method::Full, WeightFormat::Bf16, false)),
+            Just((Method::Full, WeightFormat::Fp32, false)),
+            Just((Method::Lora, WeightFormat::Bf16, false)),
+            Just((Method::Lora, WeightFormat::Fp16, false)),
+            Just((Method::Qlora, WeightFormat::Nf4, true)),
+            Just((Method::Qlora, WeightFormat::Nf4Dq, true)),
+            Just((Method::Qlora, WeightFormat::Nf4Dq, false)),
+        ],
+        autocast in one_of(Autocast::ALL),
+        rank in 1..70u64,
+        dropout in one_of(&[0.0, 0.1]),
+        targets in prop_oneof![
+            Just(Targets::all_linear()),
+            Just(Targets::Modules(vec!["q_proj".into(), "v_proj".into()])),
+            Just(Targets::Modules(vec!["down_proj".into()])),
+        ],
+        adapter_dtype in one_of(AdapterDtype::ALL),
+        (batch, seq, grad_accum) in (1..5u64, 1..1500u64, 1..4u64),
+        optimizer in one_of(Optimizer::ALL),
+        checkpointing in one_of(&[Checkpointing::None, Checkpointing::Hf, Checkpointing::HfReentrant]),
+        attention in one_of(Attention::ALL),
+        sdpa_backend in one_of(&[SdpaBackend::Auto, SdpaBackend::Math]),
+        (clip, keep_outputs) in any::<(bool, bool)>(),
+        harness in one_of(Harness::ALL),
+        capability in one_of(&["7.5", "8.0", "8.9", "9.0"]),
+    ) -> Scenario {
+        Scenario {
+            model: ModelRef::Config(Box::new(config)),
+            gpu: None,
+            method,
+            weights,
+            prepare_kbit,
+            autocast,
+            lora: Lora { rank, dropout, targets, adapter_dtype, ..Lora::default() },
+            batch,
+            seq,
+            grad_accum,
+            optimizer,
+            checkpointing,
+            attention,
+            sdpa_backend,
+            clip,
+            keep_outputs,
+            harness,
+            compute_capability: Some(capability.into()),
+            ..Scenario::default()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn segments_and_the_full_list_agree_on_any_run(scenario in scenario()) {
+        both_ways_agree(&scenario);
+    }
+}
