@@ -143,24 +143,27 @@ impl Inner {
 
     /// `validate_outputs`: a gradient takes the shape, then the dtype of the input it belongs to.
     pub fn fit_gradient(&mut self, id: u32, of: u32) -> u32 {
-        let mut id = id;
+        let (grad, input) = (&self.records[id as usize], &self.records[of as usize]);
+        let same_shape = grad.layout.same_shape(&input.layout);
+        if same_shape && grad.dtype == input.dtype {
+            return id;
+        }
+        self.reshape_and_cast(id, of, same_shape)
+    }
+
+    #[cold]
+    fn reshape_and_cast(&mut self, mut id: u32, of: u32, same_shape: bool) -> u32 {
         let (wanted, wanted_dtype) = (self.records[of as usize].layout, self.records[of as usize].dtype);
-        if self.records[id as usize].layout.shape() != wanted.shape() {
-            let dtype = self.records[id as usize].dtype;
-            let full = self.records[id as usize].layout;
-            let reduced = self.alloc(Layout::contiguous(wanted.shape()), dtype, "sum");
+        if !same_shape {
+            let (full, dtype) = (self.records[id as usize].layout, self.records[id as usize].dtype);
+            let reduced = self.alloc(wanted.dense(), dtype, "sum");
             self.reduction_scratch(full.numel(), wanted.numel(), full.last() == wanted.last());
             self.release(id);
             id = reduced;
         }
         if self.records[id as usize].dtype != wanted_dtype {
             let layout = self.records[id as usize].layout;
-            let layout = if layout.is_dense() {
-                layout
-            } else {
-                Layout::elementwise(&[&layout])
-            };
-            let cast = self.alloc(layout, wanted_dtype, "to");
+            let cast = self.alloc(Layout::elementwise(&[&layout]), wanted_dtype, "to");
             self.release(id);
             id = cast;
         }

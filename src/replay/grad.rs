@@ -134,12 +134,12 @@ impl Inner {
             Gradient::Transpose(a, b) => out[0] = self.alias(g, layout.transposed(a, b), true),
             Gradient::Expand => {
                 if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "sum");
+                    out[0] = self.alloc(input.layout.dense(), dtype, "sum");
                 }
             }
             Gradient::Narrow => {
                 if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "slice_backward");
+                    out[0] = self.alloc(input.layout.dense(), dtype, "slice_backward");
                 }
             }
             Gradient::Cat => {
@@ -171,7 +171,7 @@ impl Inner {
             }
             Gradient::Mean => {
                 if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "div");
+                    out[0] = self.alloc(input.layout.dense(), dtype, "div");
                 }
             }
             Gradient::Rsqrt => {
@@ -199,7 +199,7 @@ impl Inner {
             Gradient::Softmax { input } => {
                 // The kernel wants grad * output, made beside the result.
                 let product_bytes = layout.numel().saturating_mul(dtype.size());
-                out[0] = self.alloc(Layout::contiguous(layout.shape()), input, "softmax_backward");
+                out[0] = self.alloc(layout.dense(), input, "softmax_backward");
                 let product = self.scratch(product_bytes, "softmax_backward");
                 self.free_scratch(product);
             }
@@ -290,7 +290,7 @@ impl Inner {
         self.release_saved(node);
         if let (true, Some(x)) = (gx != NONE, self.input(inputs[0])) {
             if l.flattened {
-                let shaped = self.alias(gx, Layout::contiguous(x.layout.shape()), true);
+                let shaped = self.alias(gx, x.layout.dense(), true);
                 self.release(gx);
                 gx = shaped;
             }
@@ -313,7 +313,7 @@ impl Inner {
         let copy = if layout.is_contiguous() {
             NONE
         } else {
-            self.alloc(Layout::contiguous(layout.shape()), dtype, "clone")
+            self.alloc(layout.dense(), dtype, "clone")
         };
         let out = super::embedding::backward(self, tokens, weight, dtype);
         if copy != NONE {

@@ -7,6 +7,10 @@ pub const MAX_DIMS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     dims: u8,
+    /// Dense and in row-major order.
+    contiguous: bool,
+    /// Number of elements.
+    numel: u64,
     shape: [u64; MAX_DIMS],
     strides: [u64; MAX_DIMS],
 }
@@ -16,14 +20,15 @@ impl Layout {
     pub fn contiguous(shape: &[u64]) -> Self {
         let mut layout = Layout {
             dims: shape.len() as u8,
+            contiguous: true,
+            numel: 1,
             shape: [1; MAX_DIMS],
             strides: [0; MAX_DIMS],
         };
-        layout.shape[..shape.len()].copy_from_slice(shape);
-        let mut stride = 1u64;
         for i in (0..shape.len()).rev() {
-            layout.strides[i] = stride;
-            stride = stride.saturating_mul(shape[i].max(1));
+            layout.shape[i] = shape[i];
+            layout.strides[i] = layout.numel.max(1);
+            layout.numel = layout.numel.saturating_mul(shape[i]);
         }
         layout
     }
@@ -31,6 +36,11 @@ impl Layout {
     /// The sizes.
     pub fn shape(&self) -> &[u64] {
         &self.shape[..self.dims as usize]
+    }
+
+    /// Have both the same sizes?
+    pub fn same_shape(&self, other: &Layout) -> bool {
+        self.dims == other.dims && self.shape == other.shape
     }
 
     /// Strides in elements.
@@ -45,11 +55,20 @@ impl Layout {
 
     /// Number of elements.
     pub fn numel(&self) -> u64 {
-        self.shape().iter().fold(1, |n, &s| n.saturating_mul(s))
+        self.numel
     }
 
     /// Is it dense and in row-major order? Dimensions of size 1 do not matter.
     pub fn is_contiguous(&self) -> bool {
+        self.contiguous
+    }
+
+    fn with_contiguity(mut self) -> Self {
+        self.contiguous = self.find_contiguous();
+        self
+    }
+
+    fn find_contiguous(&self) -> bool {
         let mut expected = 1;
         for (&size, &stride) in self.shape().iter().zip(self.strides()).rev() {
             if size != 1 {
@@ -64,6 +83,10 @@ impl Layout {
 
     /// Dense in some order of its dimensions, without overlap.
     pub fn is_dense(&self) -> bool {
+        self.contiguous || self.find_dense()
+    }
+
+    fn find_dense(&self) -> bool {
         let mut pairs = [(0u64, 1u64); MAX_DIMS];
         let mut n = 0;
         for (&size, &stride) in self.shape().iter().zip(self.strides()) {
@@ -87,15 +110,36 @@ impl Layout {
     pub fn transposed(mut self, a: usize, b: usize) -> Self {
         self.shape.swap(a, b);
         self.strides.swap(a, b);
-        self
+        self.with_contiguity()
     }
 
     /// A part of the last dimension.
     pub fn narrowed_last(mut self, size: u64) -> Self {
         if self.dims > 0 {
-            self.shape[self.dims as usize - 1] = size;
+            let last = &mut self.shape[self.dims as usize - 1];
+            self.numel = self.numel / (*last).max(1) * size;
+            *last = size;
         }
-        self
+        self.with_contiguity()
+    }
+
+    /// A dense tensor in row-major order, of these sizes but for the last.
+    pub fn with_last(&self, size: u64) -> Self {
+        let mut shape = self.shape;
+        let dims = self.dims as usize;
+        if dims > 0 {
+            shape[dims - 1] = size;
+        }
+        Layout::contiguous(&shape[..dims])
+    }
+
+    /// The same sizes in row-major order.
+    pub fn dense(&self) -> Self {
+        if self.contiguous {
+            *self
+        } else {
+            Layout::contiguous(self.shape())
+        }
     }
 
     /// The strides of a view of another shape, or nothing when it needs a copy (`at::detail::computeStride`).
@@ -129,7 +173,7 @@ impl Layout {
                 }
             }
         }
-        (at == 0).then_some(view)
+        (at == 0).then_some(view.with_contiguity())
     }
 
     /// The layout of an elementwise result over these operands (`TensorIterator`): dense, its dimensions in the order
@@ -197,7 +241,7 @@ impl Layout {
             layout.strides[dim] = next;
             next *= shape[dim];
         }
-        layout
+        layout.with_contiguity()
     }
 }
 

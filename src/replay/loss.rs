@@ -19,7 +19,7 @@ impl<'t> Tensor<'t> {
         let (layout, dtype) = (logits.layout_in(&inner), inner.records[logits.id as usize].dtype);
         let grad = inner.records_grad(&[logits.id]);
         let log_softmax = grad.then(|| inner.node(Gradient::LogSoftmax, "LogSoftmaxBackward0", &[logits.id]));
-        let log_probs = inner.alloc(Layout::contiguous(layout.shape()), dtype, OP);
+        let log_probs = inner.alloc(layout.dense(), dtype, OP);
         if let Some(node) = log_softmax {
             inner.set_node(log_probs, node, 0);
             inner.save(node, 0, log_probs);

@@ -38,8 +38,9 @@ impl<'t> Tensor<'t> {
     }
 
     fn like(&self) -> (Dtype, Layout) {
-        let layout = self.layout();
-        (self.dtype(), Layout::elementwise(&[&layout]))
+        let inner = self.tape.inner.borrow();
+        let record = &inner.records[self.id as usize];
+        (record.dtype, Layout::elementwise(&[&record.layout]))
     }
 
     /// `self.to(dtype)`: the same tensor when nothing changes.
@@ -73,17 +74,14 @@ impl<'t> Tensor<'t> {
 
     /// `self.mean(-1, keepdim=True)`.
     pub fn mean_last(&self) -> Tensor<'t> {
-        let mut shape = self.layout().shape().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = 1;
-        }
+        let layout = self.layout().with_last(1);
         self.unary(
             "mean",
             "MeanBackward1",
             Gradient::Mean,
             Save::Nothing,
             self.dtype(),
-            Layout::contiguous(&shape),
+            layout,
         )
     }
 
@@ -187,7 +185,7 @@ impl<'t> Tensor<'t> {
         if layout.is_contiguous() {
             return self.clone();
         }
-        let dense = Layout::contiguous(layout.shape());
+        let dense = layout.dense();
         self.unary(
             "contiguous",
             "CloneBackward0",
@@ -224,7 +222,7 @@ impl<'t> Tensor<'t> {
                     Gradient::Pass,
                     Save::Nothing,
                     self.dtype(),
-                    Layout::contiguous(self.layout().shape()),
+                    self.layout().dense(),
                 );
                 copy.viewed("UnsafeViewBackward0", Gradient::View, Layout::contiguous(shape))
             }
@@ -245,18 +243,9 @@ impl<'t> Tensor<'t> {
 
     /// `torch.cat((self, other), dim=-1)`.
     pub fn cat_last(&self, other: &Tensor<'t>) -> Tensor<'t> {
-        let mut shape = self.layout().shape().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last += other.layout().last();
-        }
-        self.binary(
-            other,
-            "cat",
-            "CatBackward0",
-            Gradient::Cat,
-            false,
-            Some(Layout::contiguous(&shape)),
-        )
+        let layout = self.layout();
+        let layout = layout.with_last(layout.last() + other.layout().last());
+        self.binary(other, "cat", "CatBackward0", Gradient::Cat, false, Some(layout))
     }
 
     /// `self + other`.
@@ -330,7 +319,7 @@ impl<'t> Tensor<'t> {
     /// `torch.nn.functional.softmax(self, dim=-1, dtype=dtype)`.
     pub fn softmax(&self, dtype: Dtype) -> Tensor<'t> {
         let input = self.to(dtype);
-        let layout = Layout::contiguous(input.layout().shape());
+        let layout = input.layout().dense();
         input.unary(
             "softmax",
             "SoftmaxBackward0",
@@ -363,7 +352,7 @@ impl<'t> Tensor<'t> {
 
     /// `torch._safe_softmax(self, dim=-1)`: rows that are masked as a whole are looked for.
     pub fn safe_softmax(&self) -> Tensor<'t> {
-        let (dtype, layout) = (self.dtype(), Layout::contiguous(self.layout().shape()));
+        let (dtype, layout) = (self.dtype(), self.layout().dense());
         let out = self.unary(
             "_safe_softmax",
             "SafeSoftmaxBackward0",
@@ -500,12 +489,8 @@ impl<'t> Tensor<'t> {
             }
             node
         });
-        let mut shape = layout.shape().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = outputs;
-        }
         let dtype = inner.records[input.id as usize].dtype;
-        let out = inner.alloc(Layout::contiguous(&shape), dtype, "linear");
+        let out = inner.alloc(layout.with_last(outputs), dtype, "linear");
         if bias.is_some() {
             inner.touch_lt_workspace();
         } else {
@@ -545,7 +530,7 @@ impl Inner {
         let dtype = self.records[g as usize].dtype;
         for i in [1, 0] {
             if let Some(input) = self.input(self.nodes[node as usize].inputs[i]) {
-                out[i] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "bmm");
+                out[i] = self.alloc(input.layout.dense(), dtype, "bmm");
                 self.touch_workspace();
             }
         }

@@ -1,7 +1,6 @@
 //! bitsandbytes' 4-bit products (`backends/cuda/ops.py: gemm_4bit`, `autograd/_functions.py: MatMul4Bit`).
 
 use super::grad::Gradient;
-use super::layout::Layout;
 use super::tape::{Inner, NONE, Tensor};
 
 /// A 4-bit linear layer as its product sees it.
@@ -48,11 +47,7 @@ impl<'t> Tensor<'t> {
                 .saturating_mul(dtype.size()),
             OP,
         );
-        let mut shape = layout.shape().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = gemm.outputs;
-        }
-        let out = inner.alloc(Layout::contiguous(&shape), dtype, OP);
+        let out = inner.alloc(layout.with_last(gemm.outputs), dtype, OP);
         if bias {
             inner.touch_lt_workspace();
         } else {
@@ -91,11 +86,7 @@ impl Inner {
         } else {
             NONE
         };
-        let mut shape = layout.shape().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = gemm.inputs;
-        }
-        let out = self.alloc(Layout::contiguous(&shape), dtype, OP);
+        let out = self.alloc(layout.with_last(gemm.inputs), dtype, OP);
         self.touch_workspace();
         self.free_scratch(copy);
         self.free_scratch(weight);

@@ -79,14 +79,16 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// An allocation of this many bytes.
+    /// An allocation of this many bytes. Sizes are bounded long before their sums could overflow
+    /// ([`Scenario::problems`](crate::scenario::Scenario::problems)).
     pub fn alloc(&mut self, bytes: u64) {
-        self.open = self.open.then(Segment::alloc(rounded(bytes)));
+        self.open.net = self.open.net.wrapping_add(rounded(bytes) as i64);
+        self.open.peak = self.open.peak.max(self.open.net);
     }
 
     /// A free of an allocation of this many bytes.
     pub fn free(&mut self, bytes: u64) {
-        self.open = self.open.then(Segment::free(rounded(bytes)));
+        self.open.net = self.open.net.wrapping_sub(rounded(bytes) as i64);
     }
 
     /// Any other event.
