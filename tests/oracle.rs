@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use plimsoll::score::{self, Measured, Row, RowScore};
 
@@ -61,4 +62,46 @@ fn every_row_is_scored_or_refused_with_a_reason() {
             row.id
         );
     }
+}
+
+/// Relative errors of one quantity over all rows that are expressed, in percent, by row.
+fn errors(quantity: impl Fn(&score::Quantities) -> Option<score::Pair>) -> Vec<(f64, String)> {
+    static SCORES: LazyLock<Vec<RowScore>> =
+        LazyLock::new(|| rows().iter().map(|row| RowScore::of(row, "rows.jsonl")).collect());
+    let pairs = SCORES
+        .iter()
+        .filter_map(|s| Some((quantity(&s.quantities)?, s.id.clone())));
+    pairs.map(|(pair, id)| (pair.error_percent().abs(), id)).collect()
+}
+
+fn share(errors: &[(f64, String)], within: f64) -> f64 {
+    errors.iter().filter(|(e, _)| *e <= within).count() as f64 / errors.len() as f64
+}
+
+#[track_caller]
+fn none_beyond(errors: &[(f64, String)], bound: f64) {
+    let beyond: Vec<_> = errors.iter().filter(|(e, _)| *e > bound).collect();
+    assert!(beyond.is_empty(), "beyond {bound} %: {beyond:?}");
+}
+
+#[test]
+fn allocated_is_the_measured_figure_to_the_byte_for_nine_rows_in_ten() {
+    let errors = errors(|q| q.allocated);
+    assert!(errors.len() >= 110, "{} rows expressed", errors.len());
+    assert!(share(&errors, 0.0) >= 0.9);
+    none_beyond(&errors, 0.5);
+}
+
+#[test]
+fn reserved_follows_from_the_allocators_rules() {
+    let errors = errors(|q| q.reserved);
+    assert!(share(&errors, 0.0) >= 0.9);
+    none_beyond(&errors, 2.0);
+}
+
+#[test]
+fn the_least_capacity_is_found_under_pressure() {
+    let errors = errors(|q| q.least_capacity);
+    assert!(share(&errors, 2.0) >= 0.9);
+    none_beyond(&errors, 5.0);
 }
