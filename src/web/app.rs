@@ -2,7 +2,7 @@
 
 use crate::web::browser::address;
 use crate::web::components::{
-    Answer, Breakdown, Evidence, Header, Notices, Phases, QuantPanel, ScenarioForm,
+    Breakdown, Desk, QuantPanel, answer, evidence, header, notices, phases, scenario_form,
 };
 use crate::web::link;
 use crate::web::state::{Action, State};
@@ -48,20 +48,23 @@ fn App() -> Html {
         }
     });
 
-    let state = page.0.clone();
+    let desk = Desk {
+        state: page.0.clone(),
+        act,
+    };
     html! {
         <>
-            <Header state={state.clone()} act={act.clone()} />
+            {header(&desk)}
             <main class="desk">
-                <Notices state={state.clone()} act={act.clone()} />
-                <Answer state={state.clone()} act={act.clone()} />
-                <ScenarioForm state={state.clone()} act={act.clone()} />
-                if state.answer.last.is_some() {
-                    <QuantPanel state={state.clone()} act={act.clone()} />
+                {notices(&desk)}
+                {answer(&desk)}
+                {scenario_form(&desk)}
+                if desk.state.answer.last.is_some() {
+                    <QuantPanel ..desk.clone() />
                 }
-                <Breakdown state={state.clone()} act={act.clone()} />
-                <Phases state={state.clone()} act={act.clone()} />
-                <Evidence {state} {act} />
+                <Breakdown ..desk.clone() />
+                {phases(&desk)}
+                {evidence(&desk)}
             </main>
         </>
     }

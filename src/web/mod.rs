@@ -1,6 +1,7 @@
 //! The page: what [`crate::estimate`] answers, shown and asked for in a browser. It computes no memory of its own.
 //!
 //! - [`state`]: what the page knows and how actions change it; no browser in there;
+//! - [`compare`]: the scenario with each weight format;
 //! - [`chart`]: drawings as shapes, laid out by plotters;
 //! - `components`: one part of the screen a file;
 //! - `browser`: the few things that only a browser can do.
@@ -8,6 +9,7 @@
 mod app;
 mod browser;
 pub mod chart;
+pub mod compare;
 mod components;
 pub mod link;
 pub mod part;

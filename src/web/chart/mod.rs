@@ -11,7 +11,7 @@ mod view;
 
 pub use ink::Ink;
 pub use picture::{Anchor, Drawn, Picture, Shape};
-pub use quant::{Load, QuantChart, Row};
+pub use quant::QuantChart;
 pub use svg::svg;
 pub use ticks::{gib_ticks, tick_label};
 pub use view::shapes;

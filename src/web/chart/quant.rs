@@ -6,74 +6,25 @@ use super::recorder::{Recorder, TEXT_SIZE};
 use super::text_width::{elide, text_width};
 use super::ticks::{gib_ticks, tick_label};
 use crate::bytes::Bytes;
-use crate::estimate::{Estimate, EstimateError, Verdict, estimate};
-use crate::scenario::{Scenario, WeightFormat};
-use crate::web::part::{Part, needed, needed_range, parts};
-use crate::web::state::with_weights;
+use crate::estimate::Verdict;
+use crate::scenario::WeightFormat;
+use crate::web::compare::Row;
+use crate::web::part::Part;
 use crate::web::words::gib1;
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::convert::Infallible;
 
-/// The formats that are compared, widest first.
-pub const FORMATS: [WeightFormat; 7] = [
-    WeightFormat::Fp32,
-    WeightFormat::Bf16,
-    WeightFormat::Int8,
-    WeightFormat::Fp8,
-    WeightFormat::Nf4,
-    WeightFormat::Nf4Dq,
-    WeightFormat::Fp4Dq,
-];
-
-/// What a bar stands for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Load {
-    /// The stacked parts, in bytes.
-    pub parts: Vec<(Part, u64)>,
-    /// What is needed of the card: low, expected, high; and beyond it the cache up to the process figure.
-    pub needed: [u64; 3],
-    /// Does it fit? Nothing without a card.
-    pub verdict: Option<Verdict>,
-}
-
-impl Load {
-    /// The whole bar: the process figure.
-    fn total(&self) -> u64 {
-        self.parts.iter().map(|(_, bytes)| bytes).sum()
-    }
-}
-
-/// One row of the chart.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// The weight format.
-    pub format: WeightFormat,
-    /// Is it the scenario's own?
-    pub chosen: bool,
-    /// The bar, or why there is none.
-    pub load: Result<Load, String>,
-}
-
 /// The chart's data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantChart {
     /// One row a format.
     pub rows: Vec<Row>,
+    /// The scenario's own format.
+    pub chosen: WeightFormat,
     /// The card's name and the bytes that a process can use of it.
     pub card: Option<(String, u64)>,
-}
-
-impl Row {
-    /// The bytes of a part.
-    pub fn bytes(&self, part: Part) -> u64 {
-        let parts = self.load.as_ref().map_or(&[][..], |load| &load.parts);
-        parts
-            .iter()
-            .find(|(p, _)| *p == part)
-            .map_or(0, |(_, bytes)| *bytes)
-    }
 }
 
 const TOP: u32 = 26;
@@ -85,25 +36,6 @@ const VALUES: u32 = 44;
 const HALF_BAR: f64 = 0.32;
 
 impl QuantChart {
-    /// Estimates the scenario with each of the formats.
-    pub fn of(scenario: &Scenario, card: Option<(String, u64)>) -> Self {
-        let mut formats = FORMATS.to_vec();
-        if !formats.contains(&scenario.weights) {
-            formats.push(scenario.weights);
-        }
-        let row = |format| Row {
-            format,
-            chosen: format == scenario.weights,
-            load: estimate(&with_weights(scenario, format))
-                .map(|e| load(&e))
-                .map_err(|e| reason(&e)),
-        };
-        QuantChart {
-            rows: formats.into_iter().map(row).collect(),
-            card,
-        }
-    }
-
     /// Height in pixels of the drawing.
     pub fn height(&self) -> u32 {
         TOP + AXIS + ROW * self.rows.len() as u32
@@ -121,8 +53,11 @@ impl QuantChart {
     /// The parts that can be seen: at least 1/500 of the axis in one of the bars.
     pub fn visible_parts(&self) -> Vec<Part> {
         let least = self.end() / 500.0;
-        let seen = |part: &Part| self.rows.iter().any(|row| Bytes(row.bytes(*part)).gib() >= least);
-        Part::all().filter(seen).collect()
+        let loads = self.rows.iter().flat_map(|row| &row.load);
+        let parts = Part::all();
+        parts
+            .filter(|part| loads.clone().any(|load| Bytes(load.bytes(*part)).gib() >= least))
+            .collect()
     }
 
     /// The right end of the axis, in GiB.
@@ -162,7 +97,7 @@ impl QuantChart {
         };
         let (page_width, _) = page.dim_in_pixel();
 
-        let ticks = (plot.dim_in_pixel().0 / 72).max(2) as usize;
+        let ticks = (plot.dim_in_pixel().0 / 72).max(3) as usize;
         for tick in gib_ticks(end, ticks) {
             let (x, bottom) = at(tick, rows);
             page.draw(&PathElement::new([at(tick, 0.0), (x, bottom + 3)], Ink::Grid))?;
@@ -173,7 +108,11 @@ impl QuantChart {
             recorder.group(i + 1);
             let (_, top) = at(0.0, i as f64);
             let (_, bottom) = at(0.0, i as f64 + 1.0);
-            let band = if row.chosen { Ink::ChosenRow } else { Ink::Row };
+            let band = if row.format == self.chosen {
+                Ink::ChosenRow
+            } else {
+                Ink::Row
+            };
             page.draw(&Rectangle::new(
                 [(0, top + 1), (page_width as i32, bottom - 1)],
                 band.filled(),
@@ -232,7 +171,6 @@ impl QuantChart {
 
         recorder.group(self.rows.len() + 1);
         if let Some((name, bytes)) = &self.card {
-            let label = format!("{name}, {} GiB", gib1(*bytes));
             let (x, top) = at(Bytes(*bytes).gib(), 0.0);
             let (_, bottom) = at(0.0, rows);
             page.draw(&PathElement::new([(x, top - 8), (x, bottom)], Ink::LoadLine))?;
@@ -241,8 +179,8 @@ impl QuantChart {
                 [(x - 10, top - 14), (x + 10, top - 14)],
                 Ink::LoadLine,
             ))?;
-            let width = text_width(&label, TEXT_SIZE) as i32;
-            let (at, hold) = if x - 14 - width > 0 {
+            let (label, left) = beside(name, *bytes, x, page_width as i32);
+            let (at, hold) = if left {
                 (x - 14, HPos::Right)
             } else {
                 (x + 14, HPos::Left)
@@ -253,21 +191,16 @@ impl QuantChart {
     }
 }
 
-fn load(estimate: &Estimate) -> Load {
-    let [low, high] = needed_range(estimate);
-    Load {
-        parts: parts(estimate),
-        needed: [low, needed(estimate), high],
-        verdict: estimate.verdict,
-    }
-}
-
-fn reason(error: &EstimateError) -> String {
-    match error {
-        EstimateError::Invalid(problems) => problems
-            .first()
-            .map_or_else(|| error.to_string(), |first| first.problem.clone()),
-        EstimateError::NotModelled(reason) => reason.clone(),
+/// The longest label of the load line at `x` that fits, and whether it stands to the left.
+fn beside(name: &str, bytes: u64, x: i32, width: i32) -> (String, bool) {
+    let size = format!("{} GiB", gib1(bytes));
+    let full = format!("{name}, {size}");
+    let needs = |label: &str| text_width(label, TEXT_SIZE) as i32 + 16;
+    let left = x > width / 2;
+    match () {
+        () if x >= needs(&full) => (full, true),
+        () if width - x >= needs(&full) => (full, false),
+        () => (size, left),
     }
 }
 
@@ -277,6 +210,7 @@ mod tests {
     use crate::bytes::{GIB, MIB};
     use crate::estimate::Category;
     use crate::web::chart::{Shape, svg};
+    use crate::web::compare::Load;
 
     fn row(format: WeightFormat, weights: u64, verdict: Verdict) -> Row {
         let rest = [
@@ -293,7 +227,6 @@ mod tests {
         let needed = [expected - 100 * MIB, expected, expected + 300 * MIB];
         Row {
             format,
-            chosen: format == WeightFormat::Nf4Dq,
             load: Ok(Load {
                 parts,
                 needed,
@@ -305,7 +238,6 @@ mod tests {
     fn chart() -> QuantChart {
         let refused = Row {
             format: WeightFormat::Fp8,
-            chosen: false,
             load: Err("needs a card of compute capability 8.9 <or> later".into()),
         };
         QuantChart {
@@ -314,6 +246,7 @@ mod tests {
                 refused,
                 row(WeightFormat::Nf4Dq, 5 * GIB, Verdict::Fits),
             ],
+            chosen: WeightFormat::Nf4Dq,
             card: Some(("T4".into(), 15 * GIB)),
         }
     }
@@ -333,21 +266,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_scenario_gives_a_row_for_each_format_and_one_is_chosen() {
-        let chart = QuantChart::of(&Scenario::default(), None);
-        assert_eq!(chart.rows.len(), FORMATS.len());
-        assert_eq!(chart.rows.iter().filter(|row| row.chosen).count(), 1);
-    }
-
-    #[test]
-    fn an_uncommon_format_is_added_to_the_rows() {
-        let mut scenario = Scenario::default();
-        scenario.weights = WeightFormat::Fp4;
-        let chart = QuantChart::of(&scenario, None);
-        assert_eq!(chart.rows.len(), FORMATS.len() + 1);
-        assert!(chart.rows.iter().any(|row| row.chosen));
     }
 }

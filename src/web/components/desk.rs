@@ -1,4 +1,6 @@
-//! What most parts of the screen are given.
+//! What the parts of the screen are given.
+//!
+//! Parts with a memory of their own are Yew components; the others are functions, which cost a page less.
 
 use crate::web::state::{Action, State};
 use std::rc::Rc;

@@ -1,26 +1,24 @@
 //! The head of the page: name, model, card, and what concerns the page as a whole.
 
 use super::desk::Desk;
-use super::mark::Mark;
-use super::pickers::{CardPicker, ModelPicker};
+use super::mark::mark;
 use super::share::Share;
+use super::shelf::{card_picker, model_picker};
 use super::theme_button::ThemeButton;
 use yew::prelude::*;
 
 /// The head of the page.
-#[component]
-pub fn Header(desk: &Desk) -> Html {
-    let Desk { state, act } = desk.clone();
+pub fn header(desk: &Desk) -> Html {
     html! {
         <header class="head">
             <a class="brand" href="./" aria-label="Plimsoll, start again">
-                <Mark />
+                {mark()}
                 <span>{"Plimsoll"}</span>
             </a>
-            <ModelPicker state={state.clone()} act={act.clone()} />
-            <CardPicker state={state.clone()} {act} />
+            {model_picker(desk)}
+            {card_picker(desk)}
             <div class="tools">
-                <Share {state} />
+                <Share state={desk.state.clone()} />
                 <ThemeButton />
             </div>
         </header>

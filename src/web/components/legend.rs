@@ -3,13 +3,6 @@
 use crate::web::part::Part;
 use yew::prelude::*;
 
-/// The parts to explain.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// In stacking order.
-    pub parts: Vec<Part>,
-}
-
 /// A swatch of a part's colour.
 pub fn swatch(part: Part) -> Html {
     html! {
@@ -19,12 +12,11 @@ pub fn swatch(part: Part) -> Html {
     }
 }
 
-/// The colours and their names.
-#[component]
-pub fn Legend(props: &Props) -> Html {
+/// The colours and their names, in stacking order.
+pub fn legend(parts: &[Part]) -> Html {
     html! {
         <ul class="legend" aria-label="Colours">
-            for part in &props.parts {
+            for part in parts {
                 <li title={part.note()}>{swatch(*part)}{part.label()}</li>
             }
         </ul>

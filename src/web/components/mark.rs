@@ -3,8 +3,7 @@
 use yew::prelude::*;
 
 /// The Plimsoll mark.
-#[component]
-pub fn Mark() -> Html {
+pub fn mark() -> Html {
     html! {
         <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
             <circle cx="16" cy="16" r="10" />

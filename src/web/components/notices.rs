@@ -5,8 +5,7 @@ use crate::web::state::Action;
 use yew::prelude::*;
 
 /// The notices, until they are dismissed.
-#[component]
-pub fn Notices(desk: &Desk) -> Html {
+pub fn notices(desk: &Desk) -> Html {
     if desk.state.notices.is_empty() {
         return Html::default();
     }

@@ -1,9 +1,11 @@
 //! Memory by quantization: the chart, to look at and to choose from.
 
 use super::desk::Desk;
-use super::legend::Legend;
+use super::legend::legend;
+use super::rows::use_rows;
 use crate::web::browser::use_width;
-use crate::web::chart::{QuantChart, Row, shapes};
+use crate::web::chart::{QuantChart, shapes};
+use crate::web::compare::Row;
 use crate::web::state::{Action, Setting, Standing};
 use crate::web::words::size;
 use yew::prelude::*;
@@ -11,23 +13,28 @@ use yew::prelude::*;
 /// Laid out for this width until the real one is known, in pixels.
 const FIRST_WIDTH: u32 = 640;
 
-/// The chart and its legend.
+/// The chart and its legend. The rows are computed after the answer is on screen; until then the earlier ones stand.
 #[component]
 pub fn QuantPanel(desk: &Desk) -> Html {
     let place = use_node_ref();
     let width = use_width(&place);
     // While a field is wrong the chart stays with the last good scenario, as the answer does.
-    let scenario = match (&desk.state.answer.standing, &desk.state.answer.last) {
+    let answer = &desk.state.answer;
+    let scenario = match (&answer.standing, &answer.last) {
         (Standing::Overtaken, Some(last)) => last.0.clone(),
         _ => desk.state.scenario.clone(),
     };
-    let chart = use_memo(scenario, |scenario| {
-        let card = scenario.card();
-        QuantChart::of(
-            scenario,
-            card.map(|card| (card.name.clone(), card.usable_bytes())),
-        )
-    });
+    let rows = use_rows(&scenario, &desk.state.answer);
+    let chart = use_memo(
+        (rows, scenario.weights, scenario.gpu.clone()),
+        |(rows, chosen, _)| QuantChart {
+            rows: rows.as_ref().clone(),
+            chosen: *chosen,
+            card: scenario
+                .card()
+                .map(|card| (card.name.clone(), card.usable_bytes())),
+        },
+    );
     let picture = use_memo((chart.clone(), width), |(chart, width)| {
         chart.draw(if *width == 0 { FIRST_WIDTH } else { *width })
     });
@@ -46,10 +53,10 @@ pub fn QuantPanel(desk: &Desk) -> Html {
                     <g aria-hidden="true">{shapes(picture.group(0))}</g>
                     for (i, row) in chart.rows.iter().enumerate() {
                         <g key={row.format.slug()} class={classes!("bar", row.load.is_err().then_some("refused"))}
-                            role="radio" aria-checked={row.chosen.to_string()} aria-label={told(row)}
+                            role="radio" aria-checked={(row.format == chart.chosen).to_string()} aria-label={told(row)}
                             aria-disabled={row.load.is_err().then_some("true")}
                             data-value={row.format.slug()}
-                            tabindex={if row.chosen { "0" } else { "-1" }}
+                            tabindex={if row.format == chart.chosen { "0" } else { "-1" }}
                             onclick={choose_row(row, &choose)} onkeydown={move_on(i, &chart, &choose)}>
                             {shapes(picture.group(i + 1))}
                         </g>
@@ -57,7 +64,7 @@ pub fn QuantPanel(desk: &Desk) -> Html {
                     <g class="frame" aria-hidden="true">{shapes(picture.group(chart.rows.len() + 1))}</g>
                 </svg>
             </div>
-            <Legend parts={chart.visible_parts()} />
+            {legend(&chart.visible_parts())}
         </section>
     }
 }

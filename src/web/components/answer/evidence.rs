@@ -4,8 +4,7 @@ use crate::web::components::desk::Desk;
 use yew::prelude::*;
 
 /// Assumptions and evidence, quietly.
-#[component]
-pub fn Evidence(desk: &Desk) -> Html {
+pub fn evidence(desk: &Desk) -> Html {
     let Some(last) = &desk.state.answer.last else {
         return Html::default();
     };

@@ -7,15 +7,7 @@ use crate::scenario::Scenario;
 use crate::web::chart::{gib_ticks, tick_label};
 use crate::web::part::{needed, needed_range, parts};
 use crate::web::words::{gib1, size};
-use std::rc::Rc;
 use yew::prelude::*;
-
-/// What is shown.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// The estimate and its scenario.
-    pub last: Rc<(Scenario, Estimate)>,
-}
 
 /// A place on the gauge, in percent of its width.
 struct Scale(f64);
@@ -36,9 +28,7 @@ impl Scale {
 }
 
 /// The gauge.
-#[component]
-pub fn Gauge(props: &Props) -> Html {
-    let (scenario, estimate) = &*props.last;
+pub fn gauge(scenario: &Scenario, estimate: &Estimate) -> Html {
     let process = estimate.process_bytes;
     let most = estimate.capacity_bytes.unwrap_or(0).max(process.high).max(1);
     let scale = Scale(Bytes(most).gib() * 1.03);

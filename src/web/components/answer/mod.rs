@@ -10,6 +10,6 @@ mod question;
 mod verdict;
 
 pub use breakdown::Breakdown;
-pub use evidence::Evidence;
-pub use panel::Answer;
-pub use phases::Phases;
+pub use evidence::evidence;
+pub use panel::answer;
+pub use phases::phases;

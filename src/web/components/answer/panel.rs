@@ -1,32 +1,31 @@
 //! The answer at a glance: verdict, gauge, quantities.
 
-use super::gauge::Gauge;
-use super::quantities::Quantities;
-use super::question::Question;
-use super::verdict::Verdict;
+use super::gauge::gauge;
+use super::quantities::quantities;
+use super::question::question;
+use super::verdict::verdict;
 use crate::web::components::desk::Desk;
 use crate::web::state::Standing;
 use yew::prelude::*;
 
 /// The answer at a glance.
-#[component]
-pub fn Answer(desk: &Desk) -> Html {
+pub fn answer(desk: &Desk) -> Html {
     let answer = &desk.state.answer;
     let old = (answer.standing != Standing::Current).then_some("old");
     html! {
         <>
-            <section class={classes!("panel", "glance")} aria-label="Answer">
-                <Question ..desk.clone() />
-                <Verdict ..desk.clone() />
+            <section class="panel glance" aria-label="Answer">
+                {question(&desk.state)}
+                {verdict(&desk.state)}
                 <div class={classes!("load", old)}>
                     if let Some(last) = &answer.last {
-                        <Gauge last={last.clone()} />
+                        {gauge(&last.0, &last.1)}
                     }
                 </div>
             </section>
             if let Some(last) = &answer.last {
                 <section class={classes!("panel", "figures", old)} aria-label="Quantities">
-                    <Quantities last={last.clone()} />
+                    {quantities(&last.1)}
                 </section>
             }
         </>

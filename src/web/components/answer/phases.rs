@@ -29,8 +29,7 @@ fn highest(phases: &[PhasePeak]) -> Vec<Highest> {
 }
 
 /// The phases' highest points.
-#[component]
-pub fn Phases(desk: &Desk) -> Html {
+pub fn phases(desk: &Desk) -> Html {
     let answer = &desk.state.answer;
     let old = (answer.standing != Standing::Current).then_some("old");
     let Some(last) = &answer.last else {

@@ -2,22 +2,11 @@
 
 use crate::bytes::Bytes;
 use crate::estimate::Estimate;
-use crate::scenario::Scenario;
 use crate::web::words::{count, gib1, params, size};
-use std::rc::Rc;
 use yew::prelude::*;
 
-/// What is shown.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// The estimate and its scenario.
-    pub last: Rc<(Scenario, Estimate)>,
-}
-
 /// The quantities and the moment of the peak.
-#[component]
-pub fn Quantities(props: &Props) -> Html {
-    let estimate = &props.last.1;
+pub fn quantities(estimate: &Estimate) -> Html {
     let process = estimate.process_bytes;
     let range = format!(
         "what nvidia-smi shows; {} to {} GiB from run to run",
@@ -27,8 +16,8 @@ pub fn Quantities(props: &Props) -> Html {
     html! {
         <>
             <dl class="quantities">
-                {quantity("allocated", "allocated", estimate.allocated_bytes, "peak of live tensors, torch’s max_memory_allocated")}
-                {quantity("reserved", "reserved", estimate.reserved_bytes, "held by the caching allocator, max_memory_reserved")}
+                {quantity("allocated", "allocated", estimate.allocated_bytes, "peak of live tensors, torch’s max_\u{200b}memory_\u{200b}allocated")}
+                {quantity("reserved", "reserved", estimate.reserved_bytes, "held by the caching allocator, max_\u{200b}memory_\u{200b}reserved")}
                 {quantity("process", "process", process.expected, &range)}
                 {quantity("least", "least capacity", estimate.least_capacity_bytes, "the least memory with which the allocator gets through")}
             </dl>

@@ -1,15 +1,12 @@
 //! What the answer is about, in a line; or that it is about an earlier question, and why.
 
 use crate::scenario::{Method, ModelRef, Scenario};
-use crate::web::components::desk::Desk;
-use crate::web::state::Standing;
+use crate::web::state::{Standing, State};
 use crate::web::words::count;
 use yew::prelude::*;
 
 /// The question.
-#[component]
-pub fn Question(desk: &Desk) -> Html {
-    let state = &desk.state;
+pub fn question(state: &State) -> Html {
     match (&state.answer.standing, &state.answer.last) {
         (Standing::Overtaken, Some(_)) => {
             let wrong: Vec<&str> = state

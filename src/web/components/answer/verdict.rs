@@ -2,7 +2,6 @@
 
 use crate::estimate::{Estimate, Verdict as Fit};
 use crate::scenario::Scenario;
-use crate::web::components::desk::Desk;
 use crate::web::part;
 use crate::web::state::{Standing, State};
 use crate::web::words::size;
@@ -18,9 +17,8 @@ struct Said {
 }
 
 /// The verdict; announced to screen readers when it changes.
-#[component]
-pub fn Verdict(desk: &Desk) -> Html {
-    let said = say(&desk.state);
+pub fn verdict(state: &State) -> Html {
+    let said = say(state);
     html! {
         <div class={classes!("verdict", said.class)} data-testid="verdict" role="status" aria-live="polite"
             aria-atomic="true">

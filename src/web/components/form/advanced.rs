@@ -1,14 +1,14 @@
 //! The settings that most people leave alone, folded away.
 
-use super::setting::{Radios, Select};
-use super::switches::Switches;
-use super::text::Text;
+use super::setting::{radios, select};
+use super::switch::switch;
+use super::text::text;
 use crate::scenario::Method;
 use crate::web::components::desk::Desk;
 use crate::web::state::{Field, Setting, Switch};
 use yew::prelude::*;
 
-const ALWAYS: &[Switch] = &[
+const ALWAYS: [Switch; 6] = [
     Switch::Clip,
     Switch::Padding,
     Switch::Liger,
@@ -18,26 +18,24 @@ const ALWAYS: &[Switch] = &[
 ];
 
 /// The settings that most people leave alone.
-#[component]
-pub fn Advanced(desk: &Desk) -> Html {
-    let desk = desk.clone();
+pub fn advanced(desk: &Desk) -> Html {
     let method = desk.state.scenario.method;
     html! {
         <details class="advanced">
             <summary>{"Advanced"}</summary>
-            <Radios desk={desk.clone()} setting={Setting::Harness} label="Training loop" />
-            <Select desk={desk.clone()} setting={Setting::SdpaBackend} label="SDPA kernel" />
-            <Radios desk={desk.clone()} setting={Setting::Float8} label="Float8 products" />
+            {radios(desk, Setting::Harness, "Training loop")}
+            {select(desk, Setting::SdpaBackend, "SDPA kernel")}
+            {radios(desk, Setting::Float8, "Float8 products")}
             if method != Method::Full {
-                <Radios desk={desk.clone()} setting={Setting::AdapterDtype} label="Adapter dtype" />
-                <Text desk={desk.clone()} field={Field::ModulesToSave} label="Modules trained whole"
-                    placeholder="none" note="a trained copy of each, with gradients and states" />
-                <Switches desk={desk.clone()} switches={&[Switch::Dora] as &[_]} />
+                {radios(desk, Setting::AdapterDtype, "Adapter dtype")}
+                {text(desk, Field::ModulesToSave, "Modules trained whole",
+                    "names such as lm_head: a trained copy of each, with gradients and states")}
+                {switch(desk, Switch::Dora)}
             }
             if method == Method::Qlora {
-                <Switches desk={desk.clone()} switches={&[Switch::PrepareKbit] as &[_]} />
+                {switch(desk, Switch::PrepareKbit)}
             }
-            <Switches {desk} switches={ALWAYS} />
+            {for ALWAYS.map(|each| switch(desk, each))}
         </details>
     }
 }

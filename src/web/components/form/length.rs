@@ -1,6 +1,6 @@
 //! The sequence length: a slider over the usual lengths, beside the number.
 
-use super::number::Number;
+use super::number::{Number, number};
 use super::step::Step;
 use crate::web::components::desk::Desk;
 use crate::web::state::{Action, Field};
@@ -21,8 +21,7 @@ fn nearest(length: u64) -> usize {
 }
 
 /// Tokens per sequence.
-#[component]
-pub fn Length(desk: &Desk) -> Html {
+pub fn length(desk: &Desk) -> Html {
     let seq = desk.state.scenario.seq;
     let oninput = desk.act.reform(|event: InputEvent| {
         let place: usize = event
@@ -32,14 +31,20 @@ pub fn Length(desk: &Desk) -> Html {
             .unwrap_or(0);
         Action::Type(Field::Seq, LENGTHS[place.min(LENGTHS.len() - 1)].to_string())
     });
-    html! {
-        <Number desk={desk.clone()} field={Field::Seq} label="Sequence length" value={seq} step={Step::Double}
-            testid="seq" note="tokens per sequence: activations and logits grow with it">
-            <input type="range" class="slider" aria-label="Sequence length" min="0"
-                max={(LENGTHS.len() - 1).to_string()} value={nearest(seq).to_string()}
-                aria-valuetext={format!("{} tokens", count(seq))} {oninput} />
-        </Number>
-    }
+    let slider = html! {
+        <input type="range" class="slider" aria-label="Sequence length" min="0"
+            max={(LENGTHS.len() - 1).to_string()} value={nearest(seq).to_string()}
+            aria-valuetext={format!("{} tokens", count(seq))} {oninput} />
+    };
+    let shown = Number {
+        field: Field::Seq,
+        label: "Sequence length",
+        note: "tokens per sequence: activations and logits grow with it".into(),
+        value: seq,
+        step: Step::Double,
+        testid: "seq",
+    };
+    number(desk, shown, slider)
 }
 
 #[cfg(test)]

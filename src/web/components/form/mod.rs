@@ -6,7 +6,7 @@ mod number;
 mod setting;
 mod slot;
 mod step;
-mod switches;
+mod switch;
 mod targets;
 mod text;
 
@@ -14,54 +14,87 @@ use super::desk::Desk;
 use crate::scenario::{Method, Scenario};
 use crate::web::state::{Field, Setting};
 use crate::web::words::count;
-use advanced::Advanced;
-use length::Length;
-use number::Number;
-use setting::{Radios, Select};
+use advanced::advanced;
+use length::length;
+use number::{Number, number};
+use setting::{radios, select};
 use step::Step;
 use targets::TargetsField;
-use text::Text;
+use text::text;
 use yew::prelude::*;
 
 /// The form.
-#[component]
-pub fn ScenarioForm(desk: &Desk) -> Html {
-    let desk = desk.clone();
+pub fn scenario_form(desk: &Desk) -> Html {
     let scenario = &desk.state.scenario;
     let onsubmit = Callback::from(|event: SubmitEvent| event.prevent_default());
     html! {
         <form class="panel scenario" aria-label="Scenario" {onsubmit}>
             <section aria-label="Method">
-                <Radios desk={desk.clone()} setting={Setting::Stack} label="Stack" />
-                <Radios desk={desk.clone()} setting={Setting::Method} label="Method" />
-                <Select desk={desk.clone()} setting={Setting::Weights} label="Base weights" />
+                {radios(desk, Setting::Stack, "Stack")}
+                {radios(desk, Setting::Method, "Method")}
+                {select(desk, Setting::Weights, "Base weights")}
                 if scenario.method != Method::Full {
-                    <div class="pair">
-                        <Number desk={desk.clone()} field={Field::Rank} label="LoRA rank" value={scenario.lora.rank}
-                            step={Step::Double} testid="rank" note="rank × (in + out) weights a layer" />
-                        <Text desk={desk.clone()} field={Field::Dropout} label="LoRA dropout"
-                            note="above 0: kept masks and copies" />
-                    </div>
-                    <TargetsField ..desk.clone() />
+                    {adapters(desk)}
                 }
             </section>
             <section aria-label="Batch">
-                <Length ..desk.clone() />
-                <div class="pair">
-                    <Number desk={desk.clone()} field={Field::Batch} label="Micro-batch" value={scenario.batch}
-                        step={Step::One} testid="batch" note="sequences at once" />
-                    <Number desk={desk.clone()} field={Field::GradAccum} label="Accumulation"
-                        value={scenario.grad_accum} step={Step::One} testid="grad-accum" note={effective(scenario)} />
-                </div>
+                {length(desk)}
+                {batch(desk)}
             </section>
             <section aria-label="Training">
-                <Select desk={desk.clone()} setting={Setting::Optimizer} label="Optimizer" />
-                <Select desk={desk.clone()} setting={Setting::Checkpointing} label="Gradient checkpointing" />
-                <Radios desk={desk.clone()} setting={Setting::Attention} label="Attention" />
-                <Radios desk={desk.clone()} setting={Setting::Autocast} label="Autocast" />
+                {select(desk, Setting::Optimizer, "Optimizer")}
+                {select(desk, Setting::Checkpointing, "Gradient checkpointing")}
+                {radios(desk, Setting::Attention, "Attention")}
+                {radios(desk, Setting::Autocast, "Autocast")}
             </section>
-            <Advanced ..desk />
+            {advanced(desk)}
         </form>
+    }
+}
+
+fn adapters(desk: &Desk) -> Html {
+    let rank = Number {
+        field: Field::Rank,
+        label: "LoRA rank",
+        note: "rank × (in + out) weights a layer".into(),
+        value: desk.state.scenario.lora.rank,
+        step: Step::Double,
+        testid: "rank",
+    };
+    html! {
+        <>
+            <div class="pair">
+                {number(desk, rank, Html::default())}
+                {text(desk, Field::Dropout, "LoRA dropout", "above 0: kept masks and copies")}
+            </div>
+            <TargetsField ..desk.clone() />
+        </>
+    }
+}
+
+fn batch(desk: &Desk) -> Html {
+    let scenario = &desk.state.scenario;
+    let micro = Number {
+        field: Field::Batch,
+        label: "Micro-batch",
+        note: "sequences at once".into(),
+        value: scenario.batch,
+        step: Step::One,
+        testid: "batch",
+    };
+    let accumulation = Number {
+        field: Field::GradAccum,
+        label: "Accumulation",
+        note: effective(scenario).into(),
+        value: scenario.grad_accum,
+        step: Step::One,
+        testid: "grad-accum",
+    };
+    html! {
+        <div class="pair">
+            {number(desk, micro, Html::default())}
+            {number(desk, accumulation, Html::default())}
+        </div>
     }
 }
 

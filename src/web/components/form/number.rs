@@ -1,21 +1,18 @@
 //! A number that is typed, with buttons and arrow keys to step it.
 
-use super::slot::Slot;
+use super::slot::slot;
 use super::step::Step;
 use crate::web::components::desk::Desk;
 use crate::web::state::{Action, Field};
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-/// Which number.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// The page.
-    pub desk: Desk,
+/// A number and how it is shown.
+pub struct Number {
     /// The field.
     pub field: Field,
     /// Its label.
-    pub label: AttrValue,
+    pub label: &'static str,
     /// What it does to memory.
     pub note: AttrValue,
     /// Its present value.
@@ -24,16 +21,20 @@ pub struct Props {
     pub step: Step,
     /// The name by which browser tests find it.
     pub testid: &'static str,
-    /// Between field and note, such as a slider.
-    #[prop_or_default]
-    pub children: Html,
 }
 
-/// A number with its steps.
-#[component]
-pub fn Number(props: &Props) -> Html {
-    let Desk { state, act } = props.desk.clone();
-    let (field, name, step, value) = (props.field, props.field.name(), props.step, props.value);
+/// A number with its steps; `below` stands between the field and its note.
+pub fn number(desk: &Desk, shown: Number, below: Html) -> Html {
+    let Desk { state, act } = desk;
+    let Number {
+        field,
+        label,
+        note,
+        value,
+        step,
+        testid,
+    } = shown;
+    let name = field.name();
     let problem = state.problem(name);
     let oninput = act.reform(move |event: InputEvent| {
         Action::Type(field, event.target_unchecked_into::<HtmlInputElement>().value())
@@ -55,23 +56,23 @@ pub fn Number(props: &Props) -> Html {
     // The arrow keys do the same, so the buttons stay out of the tab order.
     let button = |word: &str, sign: &'static str, to: u64| {
         html! {
-            <button type="button" tabindex="-1" aria-label={format!("{}: {word}", props.label)}
+            <button type="button" tabindex="-1" aria-label={format!("{label}: {word}")}
                 onclick={go.reform(move |_| to)} disabled={to == value}>{sign}</button>
         }
     };
-    let slot = format!("{name}-note");
+    let line = format!("{name}-note");
     html! {
         <div class="field number">
-            <label for={name}>{&props.label}</label>
+            <label for={name}>{label}</label>
             <div class="stepper">
                 {button("less", "−", step.down(value))}
-                <input type="text" inputmode="numeric" id={name} data-testid={props.testid} autocomplete="off"
-                    value={state.text(field)} aria-describedby={slot.clone()}
+                <input type="text" inputmode="numeric" id={name} data-testid={testid} autocomplete="off"
+                    value={state.text(field)} aria-describedby={line.clone()}
                     aria-invalid={problem.is_some().then_some("true")} {oninput} {onblur} {onkeydown} />
                 {button("more", "+", step.up(value))}
             </div>
-            {props.children.clone()}
-            <Slot id={slot} note={props.note.clone()} {problem} />
+            {below}
+            {slot(line, note, problem)}
         </div>
     }
 }

@@ -1,21 +1,10 @@
 //! A closed choice: a row of radio buttons for a few values, a list for many.
 
-use super::slot::Slot;
+use super::slot::slot;
 use crate::web::components::desk::Desk;
 use crate::web::state::{Action, Offer, Setting, State};
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
-
-/// Which choice.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// The page.
-    pub desk: Desk,
-    /// The setting.
-    pub setting: Setting,
-    /// Its label.
-    pub label: AttrValue,
-}
 
 struct Shown {
     offer: Offer,
@@ -48,18 +37,16 @@ fn shown(state: &State, setting: Setting) -> (Vec<Shown>, &'static str) {
 }
 
 /// A row of radio buttons; browser tests find the group by the setting's name and a button by its value.
-#[component]
-pub fn Radios(props: &Props) -> Html {
-    let Desk { state, act } = props.desk.clone();
-    let (setting, name) = (props.setting, props.setting.name());
-    let (offers, note) = shown(&state, setting);
-    let onchange = act.reform(move |event: Event| {
+pub fn radios(desk: &Desk, setting: Setting, label: &'static str) -> Html {
+    let (state, name) = (&desk.state, setting.name());
+    let (offers, note) = shown(state, setting);
+    let onchange = desk.act.reform(move |event: Event| {
         Action::Choose(setting, event.target_unchecked_into::<HtmlInputElement>().value())
     });
-    let slot = format!("{name}-note");
+    let line = format!("{name}-note");
     html! {
-        <fieldset class="field radios" data-testid={name} aria-describedby={slot.clone()}>
-            <legend>{&props.label}</legend>
+        <fieldset class="field radios" data-testid={name} aria-describedby={line.clone()}>
+            <legend>{label}</legend>
             <div class="row">
                 for shown in offers {
                     <label title={shown.refusal.clone().unwrap_or_else(|| shown.offer.note.to_owned())}>
@@ -72,29 +59,27 @@ pub fn Radios(props: &Props) -> Html {
                     </label>
                 }
             </div>
-            <Slot id={slot} {note} problem={state.problem(name)} />
+            {slot(line, note, state.problem(name))}
         </fieldset>
     }
 }
 
 /// A list to choose from.
-#[component]
-pub fn Select(props: &Props) -> Html {
-    let Desk { state, act } = props.desk.clone();
-    let (setting, name) = (props.setting, props.setting.name());
-    let (offers, note) = shown(&state, setting);
+pub fn select(desk: &Desk, setting: Setting, label: &'static str) -> Html {
+    let (state, name) = (&desk.state, setting.name());
+    let (offers, note) = shown(state, setting);
     let problem = state.problem(name);
-    let onchange = act.reform(move |event: Event| {
+    let onchange = desk.act.reform(move |event: Event| {
         Action::Choose(
             setting,
             event.target_unchecked_into::<HtmlSelectElement>().value(),
         )
     });
-    let slot = format!("{name}-note");
+    let line = format!("{name}-note");
     html! {
         <div class="field select">
-            <label for={name}>{&props.label}</label>
-            <select id={name} data-testid={name} aria-describedby={slot.clone()}
+            <label for={name}>{label}</label>
+            <select id={name} data-testid={name} aria-describedby={line.clone()}
                 aria-invalid={problem.is_some().then_some("true")} {onchange}>
                 for shown in offers {
                     <option value={shown.offer.slug} selected={shown.chosen} disabled={shown.refusal.is_some()}
@@ -103,7 +88,7 @@ pub fn Select(props: &Props) -> Html {
                     </option>
                 }
             </select>
-            <Slot id={slot} {note} {problem} />
+            {slot(line, note, problem)}
         </div>
     }
 }

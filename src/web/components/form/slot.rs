@@ -2,23 +2,11 @@
 
 use yew::prelude::*;
 
-/// A line's words.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// The id to which the control's `aria-describedby` points.
-    pub id: AttrValue,
-    /// What the present value does to memory.
-    pub note: AttrValue,
-    /// What is wrong; shown instead of the note, so that nothing moves.
-    pub problem: Option<String>,
-}
-
-/// The line below a control.
-#[component]
-pub fn Slot(props: &Props) -> Html {
-    let id = props.id.clone();
-    match &props.problem {
+/// The line below a control, to which the control's `aria-describedby` points. A problem stands in the place of the note,
+/// so that nothing moves.
+pub fn slot(id: String, note: impl Into<AttrValue>, problem: Option<String>) -> Html {
+    match problem {
         Some(problem) => html! { <p class="problem" {id} data-testid="problem">{problem}</p> },
-        None => html! { <p class="note" {id}>{&props.note}</p> },
+        None => html! { <p class="note" {id}>{note.into()}</p> },
     }
 }

@@ -1,6 +1,6 @@
 //! Which layers carry adapters: all, attention, or a list.
 
-use super::slot::Slot;
+use super::slot::slot;
 use crate::scenario::Targets;
 use crate::web::components::desk::Desk;
 use crate::web::state::{Action, Field};
@@ -92,7 +92,7 @@ pub fn TargetsField(desk: &Desk) -> Html {
                     autocapitalize="off" value={state.text(Field::Targets)} {oninput}
                     aria-describedby="targets-note" aria-invalid={problem.is_some().then_some("true")} />
             }
-            <Slot id="targets-note" note={shown.note()} {problem} />
+            {slot("targets-note".into(), shown.note(), problem)}
         </fieldset>
     }
 }
