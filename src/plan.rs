@@ -263,6 +263,9 @@ fn attention_kernel(
     let compute = match s.autocast {
         Autocast::Bf16 => Dtype::Bf16,
         Autocast::Fp16 => Dtype::F16,
+        // `prepare_model_for_kbit_training` makes embeddings and norms fp32, and 4-bit layers answer in the dtype of
+        // their input.
+        Autocast::Off if s.prepare_kbit && s.weights.is_4bit() => Dtype::F32,
         Autocast::Off => dtype,
     };
     let flash = capability.0 >= 8 && a.head_dim <= 256 && compute != Dtype::F32;

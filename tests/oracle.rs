@@ -105,3 +105,15 @@ fn the_least_capacity_is_found_under_pressure() {
     assert!(share(&errors, 2.0) >= 0.9);
     none_beyond(&errors, 5.0);
 }
+
+#[test]
+fn small_runs_in_fp16_and_without_autocast_are_equal_to_the_byte() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oracle/toy-precision.jsonl");
+    let (rows, _) = score::read("toy-precision.jsonl", &std::fs::read(file).unwrap());
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let score = RowScore::of(&row, "toy-precision.jsonl");
+        let pair = score.quantities.allocated.unwrap();
+        assert_eq!(pair.estimated, pair.measured, "{}", row.id);
+    }
+}

@@ -316,14 +316,20 @@ impl<'t> Tensor<'t> {
         )
     }
 
-    /// `torch.nn.functional.softmax(self, dim=-1, dtype=dtype)`.
+    /// `torch.nn.functional.softmax(self, dim=-1, dtype=dtype)`. CUDA kernels read fp16 and write fp32 at once, and back
+    /// (`aten/src/ATen/native/SoftMax.cpp: softmax`, `half_to_float`); from bf16 there is a copy in between.
     pub fn softmax(&self, dtype: Dtype) -> Tensor<'t> {
-        let input = self.to(dtype);
+        let half_to_float = self.dtype() == Dtype::F16 && dtype == Dtype::F32;
+        let input = if half_to_float {
+            self.clone()
+        } else {
+            self.to(dtype)
+        };
         let layout = input.layout().dense();
         input.unary(
             "softmax",
             "SoftmaxBackward0",
-            Gradient::Softmax { input: dtype },
+            Gradient::Softmax { input: input.dtype() },
             Save::Output,
             dtype,
             layout,

@@ -33,14 +33,14 @@ fn math_attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t
     out
 }
 
-/// Transformers' eager attention.
+/// Transformers' eager attention (`eager_attention_forward`): the result and the weights, which are returned.
 fn plain_attention<'t>(
     plan: &Plan,
     q: &Tensor<'t>,
     k: &Tensor<'t>,
     v: &Tensor<'t>,
     shared: &Shared<'t>,
-) -> Tensor<'t> {
+) -> (Tensor<'t>, Tensor<'t>) {
     let a = &plan.arch.attention;
     let times = a.heads / a.kv_heads;
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
@@ -49,18 +49,20 @@ fn plain_attention<'t>(
         weights = weights.add(mask);
     }
     weights = weights.softmax(Dtype::F32).to(q.dtype());
-    weights.matmul_heads(&v)
+    let mut out = weights.matmul_heads(&v);
+    out = out.transpose(1, 2).contiguous();
+    (out, weights)
 }
 
 /// `attention_interface(...)`: queries, keys and values of batch x heads x sequence x width; the result has heads and
-/// sequence exchanged, and is contiguous.
+/// sequence exchanged, and is contiguous. Eager attention returns its weights beside it, which the caller holds.
 pub fn attend<'t>(
     plan: &Plan,
     q: &Tensor<'t>,
     k: &Tensor<'t>,
     v: &Tensor<'t>,
     shared: &Shared<'t>,
-) -> Tensor<'t> {
+) -> (Tensor<'t>, Option<Tensor<'t>>) {
     let sdpa_operands = || {
         // Autocast casts the arguments of the call from the last to the first.
         let dtype = q.tape().autocast();
@@ -87,7 +89,10 @@ pub fn attend<'t>(
             let (q, k, v) = sdpa_operands();
             math_attention(plan, &q, &k, &v)
         }
-        AttentionKernel::Eager => plain_attention(plan, q, k, v, shared),
+        AttentionKernel::Eager => {
+            let (out, weights) = plain_attention(plan, q, k, v, shared);
+            return (out, Some(weights));
+        }
     };
-    out.transpose(1, 2).contiguous()
+    (out.transpose(1, 2).contiguous(), None)
 }

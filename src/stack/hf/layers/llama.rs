@@ -11,7 +11,9 @@ use crate::replay::Tensor;
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
     let mut residual = x;
     let mut hidden = layer.rms_norm("input_layernorm", &residual);
-    hidden = attention(layer, plan, &hidden, shared);
+    // `hidden_states, _ = self.self_attn(...)`: the underscore holds eager attention's weights until the layer ends.
+    let _weights;
+    (hidden, _weights) = attention(layer, plan, &hidden, shared);
     hidden = residual.add(&hidden);
     residual = hidden;
     hidden = layer.rms_norm("post_attention_layernorm", &residual);
@@ -20,8 +22,13 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
     hidden
 }
 
-/// `LlamaAttention.forward`; with norms over heads, `Qwen3Attention.forward`.
-fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+/// `LlamaAttention.forward`; with norms over heads, `Qwen3Attention.forward`. Returns the weights too, if there are any.
+fn attention<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    x: &Tensor<'t>,
+    shared: &Shared<'t>,
+) -> (Tensor<'t>, Option<Tensor<'t>>) {
     let a = &plan.arch.attention;
     let heads = |t: Tensor<'t>, n: u64| t.reshape(&[plan.batch, plan.seq, n, a.head_dim]);
     let mut q = heads(layer.linear("self_attn.q_proj", x), a.heads);
@@ -35,13 +42,13 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     }
     k = k.transpose(1, 2);
     let v = heads(layer.linear("self_attn.v_proj", x), a.kv_heads).transpose(1, 2);
-    let out = x.tape().within("self_attn", || {
+    let (out, weights) = x.tape().within("self_attn", || {
         (q, k) = (rotate(&q, shared), rotate(&k, shared));
-        let mut out = attend(plan, &q, &k, &v, shared);
+        let (mut out, weights) = attend(plan, &q, &k, &v, shared);
         out = out.reshape(&[plan.batch, plan.seq, a.heads * a.head_dim]);
-        out
+        (out, weights)
     });
-    layer.linear("self_attn.o_proj", &out)
+    (layer.linear("self_attn.o_proj", &out), weights)
 }
 
 /// `LlamaMLP.forward`: `down(act(gate(x)) * up(x))`.
