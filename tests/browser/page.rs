@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::env;
 use std::time::{Duration, Instant};
 
-/// How long a change may take to show, on the slowest machine; tests wait only as long as it does take.
+/// How long a change may take to show on the slowest machine; tests wait only as long as it does take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open page.
@@ -29,8 +29,21 @@ pub fn on_page(fragment: &str, test: impl FnOnce(&Page)) {
     );
 }
 
+/// What the page answers: the verdict in words, and the quantities in bytes.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    /// Does it fit?
+    pub verdict: String,
+    /// Peak of live tensors.
+    pub allocated: u64,
+    /// What the caching allocator holds.
+    pub reserved: u64,
+    /// What the process is expected to take.
+    pub process: u64,
+}
+
 impl Page {
-    /// Loads the page at a fragment and waits until it has started.
+    /// Loads the page at a fragment and waits for its answer.
     #[track_caller]
     pub fn open(&self, fragment: &str) {
         let site = env::var("PLIMSOLL_SITE").expect("run by 'cargo xtask test' or 'cargo xtask browser'");
@@ -38,15 +51,103 @@ impl Page {
         self.session.post("url", json!({ "url": "about:blank" }));
         self.session
             .post("url", json!({ "url": format!("{site}{fragment}") }));
-        self.until("the page has started", || {
-            self.run("return !document.getElementById('before-start')") == true
-        });
+        self.until("the page answers", || self.has("verdict"));
+    }
+
+    /// Loads the page again, at the address where it is.
+    #[track_caller]
+    pub fn reload(&self) {
+        self.session.post("refresh", json!({}));
+        self.until("the page answers again", || self.has("verdict"));
+    }
+
+    /// The fragment in the address bar, with its `#`.
+    #[track_caller]
+    pub fn fragment(&self) -> String {
+        text_of(self.run("return location.hash", json!([])))
     }
 
     /// Runs a function body in the page.
     #[track_caller]
-    pub fn run(&self, script: &str) -> Value {
-        self.session.run(script, json!([]))
+    pub fn run(&self, script: &str, args: Value) -> Value {
+        self.session.run(script, args)
+    }
+
+    /// Is this part on the page?
+    #[track_caller]
+    pub fn has(&self, part: &str) -> bool {
+        self.of(part, "return !!part") == true
+    }
+
+    /// What this part says.
+    #[track_caller]
+    pub fn text(&self, part: &str) -> String {
+        text_of(self.of(part, "return part.innerText"))
+    }
+
+    /// The markup of this part.
+    #[track_caller]
+    pub fn markup(&self, part: &str) -> String {
+        text_of(self.of(part, "return part.outerHTML"))
+    }
+
+    /// The value of this field.
+    #[track_caller]
+    pub fn value(&self, part: &str) -> String {
+        text_of(self.of(part, "return (part.querySelector('input:checked') ?? part).value"))
+    }
+
+    /// The bytes that a quantity stands for; on screen they are rounded.
+    #[track_caller]
+    pub fn bytes(&self, quantity: &str) -> u64 {
+        let value = self.value(quantity);
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{quantity}: '{value}' is no number of bytes"))
+    }
+
+    /// What the page answers now.
+    #[track_caller]
+    pub fn answer(&self) -> Answer {
+        Answer {
+            verdict: self.text("verdict"),
+            allocated: self.bytes("allocated"),
+            reserved: self.bytes("reserved"),
+            process: self.bytes("process"),
+        }
+    }
+
+    /// Gives a field a value: a text, one of a list, or the one of several buttons that has this value.
+    #[track_caller]
+    pub fn set(&self, part: &str, value: &str) {
+        self.run(
+            "const part = document.querySelector(`[data-testid='${arguments[0]}']`);
+             const choice = part.querySelector(`input[value='${arguments[1]}']`);
+             if (choice) { choice.click(); return; }
+             part.value = arguments[1];
+             for (const kind of ['input', 'change']) part.dispatchEvent(new Event(kind, { bubbles: true }));",
+            json!([part, value]),
+        );
+    }
+
+    /// Types into a field in place of what it holds, and presses Enter, key by key as a person would.
+    #[track_caller]
+    pub fn type_into(&self, part: &str, text: &str) {
+        let css = format!("[data-testid='{part}']");
+        let element = self
+            .session
+            .post("element", json!({ "using": "css selector", "value": css }));
+        let id = element
+            .as_object()
+            .and_then(|names| names.values().next())
+            .and_then(Value::as_str)
+            .expect("an id");
+        self.of(part, "part.focus(); part.select()");
+        const ENTER: char = '\u{e007}';
+        self.session.post(
+            &format!("element/{id}/value"),
+            json!({ "text": format!("{text}{ENTER}") }),
+        );
     }
 
     /// Waits until something holds.
@@ -54,8 +155,23 @@ impl Page {
     pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
         while !holds() {
-            assert!(started.elapsed() < PATIENCE, "in vain waited for: {what}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "waited in vain: {what}; at {}",
+                self.fragment()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+
+    /// Runs a function body about one part.
+    #[track_caller]
+    fn of(&self, part: &str, body: &str) -> Value {
+        let find = "const part = document.querySelector(`[data-testid='${arguments[0]}']`);";
+        self.run(&format!("{find} {body}"), json!([part]))
+    }
+}
+
+fn text_of(value: Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }

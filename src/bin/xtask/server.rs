@@ -1,11 +1,13 @@
 //! A static file server for this machine alone, with the headers that a careful host would send.
 
-use anyhow::{Context, Result, bail};
-use std::fs::File;
+use anyhow::{Result, bail};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use tiny_http::{Header, Method, Request, Response};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Nothing from elsewhere, no inline code or styles; wasm may be compiled.
 const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
@@ -14,10 +16,13 @@ const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsaf
 /// How many ports are tried from the wanted one on.
 const PORTS: u16 = 20;
 
-/// A running server. Dropping it leaves it running until the process ends.
+/// The longest request that is read, in bytes.
+const LONGEST_REQUEST: u64 = 64 << 10;
+
+/// A running server; it runs until the process ends.
 pub struct Server {
-    url: String,
-    workers: Vec<JoinHandle<()>>,
+    address: SocketAddr,
+    acceptor: JoinHandle<()>,
 }
 
 impl Server {
@@ -26,71 +31,71 @@ impl Server {
     /// # Errors
     /// All those ports are taken.
     pub fn start(folder: &Path, port: u16) -> Result<Self> {
-        let Some(server) =
-            (port..=port.saturating_add(PORTS)).find_map(|p| tiny_http::Server::http(("127.0.0.1", p)).ok())
+        let mut ports = port..=port.saturating_add(PORTS);
+        let Some(listener) = ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
         else {
             bail!("the ports from {port} on are all taken; name another with --port");
         };
-        let port = server
-            .server_addr()
-            .to_ip()
-            .context("the server has no port")?
-            .port();
-        let server = Arc::new(server);
-        // A browser opens several connections at once; each worker answers one request after another.
-        let workers = (0..4).map(|_| {
-            let (server, folder) = (Arc::clone(&server), folder.to_path_buf());
-            std::thread::spawn(move || {
-                for request in server.incoming_requests() {
-                    answer(request, &folder);
-                }
-            })
+        let address = listener.local_addr()?;
+        let folder: Arc<Path> = folder.into();
+        // A thread for each connection, for browsers open some that they do not use at once.
+        let acceptor = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let folder = Arc::clone(&folder);
+                // That the browser went away is no concern of ours.
+                thread::spawn(move || drop(answer(stream, &folder)));
+            }
         });
-        Ok(Server {
-            url: format!("http://127.0.0.1:{port}/"),
-            workers: workers.collect(),
-        })
+        Ok(Server { address, acceptor })
     }
 
     /// The address of the page.
-    pub fn url(&self) -> &str {
-        &self.url
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
     }
 
     /// Waits for as long as the server runs.
     pub fn join(self) {
-        for worker in self.workers {
-            // A worker that panicked has told so already.
-            let _ = worker.join();
-        }
+        // An acceptor that panicked has told so already.
+        let _ = self.acceptor.join();
     }
 }
 
-fn answer(request: Request, folder: &Path) {
-    let file = match request.method() {
-        Method::Get | Method::Head => file_for(folder, request.url()),
-        _ => None,
-    };
-    // That the browser went away is no concern of ours.
-    let _ = match file.and_then(|path| Some((mime(&path), File::open(&path).ok()?))) {
-        Some((mime, file)) => {
-            let headers = [
-                ("Content-Type", mime),
-                ("Content-Security-Policy", SECURITY_POLICY),
-                ("Cache-Control", "no-cache"),
-                ("X-Content-Type-Options", "nosniff"),
-            ];
-            let mut response = Response::from_file(file);
-            for header in headers
-                .iter()
-                .filter_map(|(name, value)| Header::from_bytes(*name, *value).ok())
-            {
-                response.add_header(header);
-            }
-            request.respond(response)
+/// Reads one request, answers it, and closes the connection.
+fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let mut lines = BufReader::new(stream.try_clone()?.take(LONGEST_REQUEST)).split(b'\n');
+    let first = lines.next().transpose()?.unwrap_or_default();
+    // No header matters, but a connection closed on unread ones would be reset.
+    for line in lines {
+        if line?.trim_ascii().is_empty() {
+            break;
         }
-        None => request.respond(Response::from_string("There is no such file.").with_status_code(404)),
+    }
+    let first = String::from_utf8_lossy(&first);
+    let (status, mime, body) = match first.trim_end().split(' ').collect::<Vec<_>>()[..] {
+        ["GET", target, _] => match file_for(folder, target) {
+            Some(path) => ("200 OK", mime(&path), fs::read(&path)?),
+            None => (
+                "404 Not Found",
+                "text/plain",
+                b"There is no such file.\n".to_vec(),
+            ),
+        },
+        _ => (
+            "405 Method Not Allowed",
+            "text/plain",
+            b"Files can only be read.\n".to_vec(),
+        ),
     };
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {mime}\r\nContent-Length: {}\r\n\
+         Content-Security-Policy: {SECURITY_POLICY}\r\nX-Content-Type-Options: nosniff\r\n\
+         Cache-Control: no-cache\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
+    stream.write_all(&body)
 }
 
 /// The file that a request's target names: below the folder, never outside of it.
@@ -153,15 +158,27 @@ mod tests {
     fn a_taken_port_gives_way_to_the_next() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let first = Server::start(folder, 0).unwrap();
-        let port: u16 = first
-            .url()
-            .trim_end_matches('/')
-            .rsplit(':')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
-        let second = Server::start(folder, port).unwrap();
+        let second = Server::start(folder, first.address.port()).unwrap();
         assert_ne!(first.url(), second.url());
+    }
+
+    #[test]
+    fn connections_that_stay_silent_keep_nobody_waiting() {
+        let server = Server::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("www"), 0).unwrap();
+        let silent: Vec<_> = (0..20)
+            .map(|_| TcpStream::connect(server.address).unwrap())
+            .collect();
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        write!(
+            stream,
+            "GET /boot.js HTTP/1.1\r\nHost: {}\r\n\r\n",
+            server.address
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/javascript; charset=utf-8\r\n"));
+        assert!(answer.ends_with(include_str!("../../../www/boot.js")));
+        drop(silent);
     }
 }
