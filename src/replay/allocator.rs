@@ -6,6 +6,7 @@
 //! of a block is split off when it is at least 512 B (small pool) or more than 1 MiB (large pool); else it stays in the
 //! block and counts as allocated. A freed block merges with its free neighbours.
 
+use super::free_list::FreeList;
 use super::segment::rounded;
 use super::tape::{Event, Phase, Recording};
 use crate::bytes::MIB;
@@ -33,8 +34,8 @@ struct Block {
 pub struct Allocator {
     blocks: Vec<Block>,
     spare: Vec<u32>,
-    /// Free blocks, sorted by (size, address, index): small pool, large pool.
-    free: [Vec<(u64, u64, u32)>; 2],
+    /// Free blocks: small pool, large pool.
+    free: [FreeList; 2],
     top: u64,
     /// Device memory for segments; unlimited when `None`.
     capacity: Option<u64>,
@@ -63,18 +64,12 @@ impl Allocator {
 
     fn keep(&mut self, index: u32) {
         let b = self.blocks[index as usize];
-        let pool = &mut self.free[usize::from(!b.small)];
-        let key = (b.size, b.address, index);
-        let at = pool.partition_point(|k| *k < key);
-        pool.insert(at, key);
+        self.free[usize::from(!b.small)].insert(b.size, b.address, index);
     }
 
     fn unkeep(&mut self, index: u32) {
         let b = self.blocks[index as usize];
-        let pool = &mut self.free[usize::from(!b.small)];
-        if let Ok(at) = pool.binary_search(&(b.size, b.address, index)) {
-            pool.remove(at);
-        }
+        self.free[usize::from(!b.small)].remove(b.size, b.address);
     }
 
     fn push(&mut self, block: Block) -> u32 {
@@ -98,11 +93,9 @@ impl Allocator {
         let size = rounded(bytes.max(1));
         let small = size <= SMALL_REQUEST;
         let pool = usize::from(!small);
-        let best = self.free[pool].partition_point(|k| *k < (size, 0, 0));
-        let index = if best < self.free[pool].len() {
-            self.free[pool].remove(best).2
-        } else {
-            self.new_segment(size, small)?
+        let index = match self.free[pool].take(size) {
+            Some(index) => index,
+            None => self.new_segment(size, small)?,
         };
         let rest = self.blocks[index as usize].size - size;
         let split = if small {
@@ -201,12 +194,12 @@ impl Allocator {
         for pool in &mut self.free {
             let blocks = &mut self.blocks;
             let (spare, reserved) = (&mut self.spare, &mut self.reserved);
-            pool.retain(|&(size, _, index)| {
+            pool.retain(|index| {
                 let b = &blocks[index as usize];
                 let whole = b.previous == NONE && b.next == NONE;
                 if whole {
                     spare.push(index);
-                    *reserved -= size;
+                    *reserved -= b.size;
                 }
                 !whole
             });

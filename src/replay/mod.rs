@@ -11,6 +11,7 @@ mod autograd;
 mod checkpoint;
 mod dtype;
 mod embedding;
+mod free_list;
 mod grad;
 mod layout;
 mod loss;
