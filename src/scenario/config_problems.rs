@@ -50,7 +50,8 @@ fn problem(key: &str, text: impl Into<String>) -> FieldError {
 fn most(key: &str) -> u64 {
     match key {
         "hidden_size" => 1 << 20,
-        "num_hidden_layers" | "num_attention_heads" | "num_key_value_heads" => 1 << 12,
+        "num_hidden_layers" => 1 << 10,
+        "num_attention_heads" | "num_key_value_heads" => 1 << 12,
         "num_local_experts" | "num_experts" | "n_routed_experts" => 1 << 14,
         "max_position_embeddings" | "sliding_window" | "attention_chunk_size" => 1 << 32,
         key if key.ends_with("head_dim") => 1 << 16,
