@@ -4,6 +4,7 @@ mod ink;
 mod picture;
 mod quant;
 mod recorder;
+mod sheet;
 mod svg;
 mod text_width;
 mod ticks;

@@ -45,7 +45,11 @@ pub fn gauge(scenario: &Scenario, estimate: &Estimate) -> Html {
     }
     let tick = |gib: f64| {
         let x = format!("{:.2}%", gib / scale.0 * 100.0);
-        let anchor = if gib == 0.0 { "start" } else { "middle" };
+        let anchor = match gib / scale.0 {
+            0.0 => "start",
+            share if share > 0.97 => "end",
+            _ => "middle",
+        };
         html! {
             <>
                 <line class="ink-grid" x1={x.clone()} x2={x.clone()} y1="56" y2="61" />
