@@ -1,6 +1,14 @@
 // Starts the page. A file of its own, so that a content security policy without inline scripts holds.
 import init from "./app.js";
 
+// The colours that were chosen here earlier, before anything is painted in others.
+try {
+  const theme = localStorage.getItem("plimsoll-theme");
+  if (theme) document.documentElement.dataset.theme = theme;
+} catch {
+  // No storage in this frame: the system's colours.
+}
+
 init().catch((problem) => {
   document.getElementById("start-problem")?.removeAttribute("hidden");
   throw problem;

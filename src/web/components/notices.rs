@@ -12,11 +12,13 @@ pub fn notices(desk: &Desk) -> Html {
     let onclick = desk.act.reform(|_| Action::DismissNotices);
     html! {
         <aside class="notices" aria-label="About this link">
-            <ul role="status">
-                for notice in &desk.state.notices {
-                    <li data-testid="notice">{notice}</li>
-                }
-            </ul>
+            <div role="status">
+                <ul>
+                    for notice in &desk.state.notices {
+                        <li data-testid="notice">{notice}</li>
+                    }
+                </ul>
+            </div>
             <button type="button" {onclick} aria-label="Dismiss">{"×"}</button>
         </aside>
     }

@@ -1,7 +1,7 @@
 //! The four quantities, kept apart and named.
 
 use crate::bytes::Bytes;
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, Verdict};
 use crate::web::words::{count, gib1, params, size};
 use yew::prelude::*;
 
@@ -30,13 +30,39 @@ pub fn quantities(estimate: &Estimate) -> Html {
                     {format!(" · host memory {}", size(estimate.host_bytes))}
                 }
             </p>
-            if !estimate.warnings.is_empty() {
-                <ul class="warnings">
-                    for warning in &estimate.warnings { <li>{warning}</li> }
-                </ul>
-            }
+            {warnings(estimate)}
         </>
     }
+}
+
+fn warnings(estimate: &Estimate) -> Html {
+    let all: Vec<String> = given_back(estimate)
+        .into_iter()
+        .chain(estimate.warnings.clone())
+        .collect();
+    if all.is_empty() {
+        return Html::default();
+    }
+    html! { <ul class="warnings">for warning in all { <li>{warning}</li> }</ul> }
+}
+
+/// A run that fits only because the allocator gives its spare cache back.
+fn given_back(estimate: &Estimate) -> Option<String> {
+    let fits = estimate
+        .verdict
+        .is_some_and(|verdict| verdict != Verdict::Exceeds);
+    let beyond = estimate
+        .process_bytes
+        .expected
+        .checked_sub(estimate.capacity_bytes?)?;
+    (fits && beyond > 0).then(|| {
+        format!(
+            "on a larger card the process would take {}; on this one the allocator gives back {} of cache when \
+             memory runs short, which costs time",
+            size(estimate.process_bytes.expected),
+            size(beyond)
+        )
+    })
 }
 
 fn quantity(id: &'static str, name: &'static str, bytes: u64, note: &str) -> Html {

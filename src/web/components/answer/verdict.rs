@@ -51,19 +51,13 @@ fn say(state: &State) -> Said {
 }
 
 fn judge(scenario: &Scenario, estimate: &Estimate) -> Said {
-    let needed = html! {
-        <>
-            {"needs "}<b>{size(part::needed(estimate))}</b>
-            <span class="which">{" (least capacity and CUDA context)"}</span>
-        </>
-    };
     let card = scenario.card().map(|card| card.name.as_str());
     let (Some(fit), Some(capacity), Some(card)) = (estimate.verdict, estimate.capacity_bytes, card) else {
         return Said {
             class: "open",
             sign: "⊖",
             head: format!("Needs {}", size(part::needed(estimate))),
-            body: html! { <>{needed}{". Choose a card for a verdict."}</> },
+            body: html! { "of a card (least capacity and CUDA context). Choose one for a verdict." },
         };
     };
     let (class, sign, head) = match fit {
@@ -75,7 +69,8 @@ fn judge(scenario: &Scenario, estimate: &Estimate) -> Said {
     let margin = if room >= 0 { "to spare" } else { "over" };
     let body = html! {
         <>
-            {needed}
+            {"needs "}<b>{size(part::needed(estimate))}</b>
+            <span class="which">{" (least capacity and CUDA context)"}</span>
             {format!(" of {} usable, ", size(capacity))}
             <b class="room">{size(room.unsigned_abs())}{" "}{margin}</b>
             if fit == Fit::Tight {
