@@ -203,6 +203,10 @@ impl Plan {
                 if !s.lora.modules_to_save.is_empty() {
                     return not_modelled("modules_to_save are not modelled yet");
                 }
+                if !names_a_linear_layer(&arch, &s.lora.targets) {
+                    // "Target modules ... not found in the base model" (PEFT).
+                    return not_modelled("no linear layer of this model has a name among the targets");
+                }
                 Some(LoraPlan {
                     rank: s.lora.rank,
                     dropout: s.lora.dropout > 0.0,
@@ -248,6 +252,15 @@ impl Plan {
     }
 }
 
+/// Do the targets name any linear layer?
+fn names_a_linear_layer(arch: &Architecture, targets: &Targets) -> bool {
+    arch.kinds().iter().any(|&(index, _)| {
+        arch.layer(index)
+            .iter()
+            .any(|part| matches!(part.kind, PartKind::Linear { .. }) && targets.contains(part.name()))
+    })
+}
+
 /// SDPA's choice of kernel without a mask (`aten/src/ATen/native/transformers/cuda/sdp_utils.cpp`): flash needs
 /// capability 8.0, 16-bit inputs and heads of at most 256; the efficient kernel takes no grouped heads.
 fn attention_kernel(
@@ -271,7 +284,7 @@ fn attention_kernel(
     let flash = capability.0 >= 8 && a.head_dim <= 256 && compute != Dtype::F32;
     let grouped = a.kv_heads != a.heads;
     let efficient = !grouped && (compute != Dtype::Bf16 || capability.0 >= 8);
-    let windowed = a.sliding_window.is_some_and(|w| w < s.seq);
+    let windowed = a.sliding_window.is_some_and(|w| w <= s.seq);
     if windowed {
         return not_modelled("sliding windows shorter than the sequence are not modelled yet");
     }

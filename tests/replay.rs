@@ -30,28 +30,44 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
     }
 }
 
+/// One model type of each family, and some that differ by what their configuration implies.
+const MODEL_TYPES: [&str; 8] = [
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "phi3",
+];
+
 fn config() -> impl Strategy<Value = HfConfig> {
     (
-        prop::sample::select(vec!["llama", "mistral", "qwen2", "qwen3"]),
-        1..7u64,
+        prop::sample::select(MODEL_TYPES.to_vec()),
+        1..14u64,
         prop::sample::select(vec![(4u64, 1u64), (4, 2), (8, 8), (6, 2)]),
         prop::sample::select(vec![32u64, 64, 80, 128]),
         1..20u64,
         500..9000u64,
         any::<bool>(),
+        prop_oneof![Just(None), (1..1500u64).prop_map(Some)],
     )
         .prop_map(
-            |(model_type, layers, (heads, kv_heads), head_dim, width, vocab, tied)| HfConfig {
-                model_type: model_type.into(),
-                vocab_size: vocab,
-                hidden_size: heads * 48,
-                intermediate_size: width * 104,
-                num_hidden_layers: layers,
-                num_attention_heads: heads,
-                num_key_value_heads: Some(kv_heads),
-                head_dim: Some(head_dim),
-                tie_word_embeddings: tied,
-                ..HfConfig::default()
+            |(model_type, layers, (heads, kv_heads), head_dim, width, vocab, tied, sliding_window)| {
+                HfConfig {
+                    model_type: model_type.into(),
+                    vocab_size: vocab,
+                    hidden_size: heads * 48,
+                    intermediate_size: width * 104,
+                    num_hidden_layers: layers,
+                    num_attention_heads: heads,
+                    num_key_value_heads: Some(kv_heads),
+                    head_dim: Some(head_dim),
+                    tie_word_embeddings: tied,
+                    sliding_window,
+                    ..HfConfig::default()
+                }
             },
         )
 }

@@ -1,10 +1,12 @@
 //! The architecture that a forward pass is written against: dimensions and the kinds of its parts.
 
-use super::{HfConfig, Part};
+use super::{Family, HfConfig, Norm};
 
 /// A decoder-only language model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
+    /// The modeling code.
+    pub family: Family,
     /// Entries of the vocabulary.
     pub vocab: u64,
     /// Width of the residual stream.
@@ -36,6 +38,10 @@ pub struct Attention {
     pub head_norm: bool,
     /// Tokens a token looks back at, in layers that have a window.
     pub sliding_window: Option<u64>,
+    /// Which layers have the window: layer `i` does when entry `i % len` says so.
+    pub windowed_layers: Vec<bool>,
+    /// Width of a head that is rotated.
+    pub rotary_dim: u64,
 }
 
 /// Gated MLP: `down(act(gate(x)) * up(x))`.
@@ -56,12 +62,15 @@ impl Architecture {
     /// The reason, when no forward pass is written for it.
     pub fn from_config(config: &HfConfig) -> Result<Self, String> {
         let config = config.clone().completed();
-        match config.model_type.as_str() {
-            "llama" | "mistral" | "qwen2" | "qwen3" => {}
-            other => return Err(format!("no forward pass is written for model type '{other}'")),
-        }
+        let Some(family) = Family::of(config.text_type()) else {
+            return Err(format!(
+                "no forward pass is written for model type '{}'",
+                config.text_type()
+            ));
+        };
         let activation = match config.hidden_act.as_deref() {
             Some("silu" | "swish") | None => "silu",
+            Some("gelu_pytorch_tanh" | "gelu") => "gelu",
             Some(other) => {
                 return Err(format!(
                     "the activation function '{other}' is not written for this model type"
@@ -71,7 +80,10 @@ impl Architecture {
         let heads = config.num_attention_heads.max(1);
         let scope = config.attention_bias_scope.as_deref().unwrap_or("");
         let biased = config.attention_bias == Some(true);
+        let head_dim = config.head_dim.unwrap_or(config.hidden_size / heads);
+        let rotary_dim = (head_dim as f64 * config.partial_rotary_factor.unwrap_or(1.0)) as u64;
         Ok(Architecture {
+            family,
             vocab: config.vocab_size,
             hidden: config.hidden_size,
             layers: config.num_hidden_layers,
@@ -79,11 +91,13 @@ impl Architecture {
             attention: Attention {
                 heads,
                 kv_heads: config.num_key_value_heads.unwrap_or(heads).max(1),
-                head_dim: config.head_dim.unwrap_or(config.hidden_size / heads),
+                head_dim,
                 qkv_bias: biased,
                 output_bias: biased && scope == "qkvo",
                 head_norm: config.qk_norm.as_deref() == Some("head"),
                 sliding_window: config.sliding_window,
+                windowed_layers: windowed_layers(&config, family),
+                rotary_dim,
             },
             mlp: Mlp {
                 width: config.intermediate_size,
@@ -94,34 +108,34 @@ impl Architecture {
     }
 }
 
+/// Which layers have a sliding window.
+fn windowed_layers(config: &HfConfig, family: Family) -> Vec<bool> {
+    match (&config.layer_types_pattern, family.full_attention_every()) {
+        (Some(types), _) => types.iter().map(|t| t == "sliding_attention").collect(),
+        (None, Some(every)) => (1..=every).map(|i| i != every).collect(),
+        (None, None) => vec![true],
+    }
+}
+
 impl Architecture {
-    /// The parts of a decoder layer, in the order of registration.
-    pub fn layer(&self, _index: u64) -> Vec<Part> {
-        let (a, m) = (&self.attention, &self.mlp);
-        let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
-        let mut parts = vec![
-            Part::linear("self_attn.q_proj", self.hidden, queries, a.qkv_bias),
-            Part::linear("self_attn.k_proj", self.hidden, keys, a.qkv_bias),
-            Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias),
-            Part::linear("self_attn.o_proj", queries, self.hidden, a.output_bias),
-        ];
-        if a.head_norm {
-            parts.push(Part::vector("self_attn.q_norm", a.head_dim));
-            parts.push(Part::vector("self_attn.k_norm", a.head_dim));
-        }
-        parts.extend([
-            Part::linear("mlp.gate_proj", self.hidden, m.width, m.bias),
-            Part::linear("mlp.up_proj", self.hidden, m.width, m.bias),
-            Part::linear("mlp.down_proj", m.width, self.hidden, m.bias),
-            Part::vector("input_layernorm", self.hidden),
-            Part::vector("post_attention_layernorm", self.hidden),
-        ]);
-        parts
+    /// Its norms.
+    pub fn norm(&self) -> Norm {
+        self.family.norm()
+    }
+
+    /// Has this layer a sliding window?
+    pub fn is_windowed(&self, index: u64) -> bool {
+        let pattern = &self.attention.windowed_layers;
+        self.attention.sliding_window.is_some()
+            && pattern
+                .get(index as usize % pattern.len().max(1))
+                .copied()
+                .unwrap_or(false)
     }
 
     /// A number for each layer; layers of the same number are alike in parts and forward pass.
-    pub fn kind_of_layer(&self, _index: u64) -> u32 {
-        0
+    pub fn kind_of_layer(&self, index: u64) -> u32 {
+        u32::from(self.is_windowed(index))
     }
 
     /// Layers by kind: the index of one of them, and how many there are.

@@ -4,11 +4,14 @@ mod architecture;
 mod config;
 mod config_json;
 mod config_value;
+mod family;
 mod implied;
+mod layer;
 mod part;
 
 pub use architecture::{Architecture, Attention, Mlp};
 pub use config::HfConfig;
+pub use family::{Family, Norm};
 pub use part::{Part, PartKind};
 
 /// Why runs of this model cannot be replayed, or nothing when they can.

@@ -35,6 +35,11 @@ pub struct Device {
     pub multiprocessors: u64,
 }
 
+/// `at::empty_like`: dense, the dimensions in the order of the strides.
+fn empty_like(inner: &Inner, id: u32) -> Layout {
+    Layout::elementwise(&[&inner.records[id as usize].layout])
+}
+
 fn round_up(n: u64, to: u64) -> u64 {
     n.div_ceil(to) * to
 }
@@ -102,11 +107,10 @@ impl<'t> Tensor<'t> {
             batch,
             heads,
             seq,
-            value_dim,
             dtype,
             ..
         } = shape;
-        let out = Layout::contiguous(&[batch, seq, heads, value_dim]).transposed(1, 2);
+        let out = empty_like(&inner, self.id);
         let out = inner.alloc(out, dtype, OP);
         let lse = inner.alloc(Layout::contiguous(&[batch, heads, seq]), Dtype::F32, OP);
         let splits = flash_splits(&shape, device);
@@ -198,13 +202,22 @@ impl<'t> Tensor<'t> {
 
 impl Inner {
     /// `_flash_attention_backward`: dq, dk, dv, then scratch; grouped keys and values get gradients of all heads first.
-    pub(super) fn flash_gradients(&mut self, s: Shape, out: &mut [u32; MAX_EDGES]) {
+    /// The gradient and the output are made contiguous as batch x sequence x heads x width; gradients are laid out as
+    /// what they belong to.
+    pub(super) fn flash_gradients(&mut self, node: u32, g: u32, s: Shape, out: &mut [u32; MAX_EDGES]) {
         const OP: &str = "flash_attention_backward";
-        let like =
-            |heads: u64, width: u64| Layout::contiguous(&[s.batch, s.seq, heads, width]).transposed(1, 2);
-        out[0] = self.alloc(like(s.heads, s.head_dim), s.dtype, OP);
-        out[1] = self.alloc(like(s.kv_heads, s.head_dim), s.dtype, OP);
-        out[2] = self.alloc(like(s.kv_heads, s.value_dim), s.dtype, OP);
+        let copies = [g, self.saved(node, 3)].map(|t| {
+            let layout = self.records[t as usize].layout;
+            if layout.transposed(1, 2).is_contiguous() {
+                NONE
+            } else {
+                self.scratch(layout.numel().saturating_mul(s.dtype.size()), OP)
+            }
+        });
+        for (slot, gradient) in out.iter_mut().enumerate() {
+            let layout = empty_like(self, self.saved(node, slot));
+            *gradient = self.alloc(layout, s.dtype, OP);
+        }
         let rows = s.batch * s.heads * round_up(s.seq, 128);
         let softmax_d = self.scratch(rows * 4, OP);
         let dq_accum = self.scratch(rows * rounded_head_dim(s.head_dim) * 4, OP);
@@ -214,7 +227,7 @@ impl Inner {
             dk = self.scratch(all * s.head_dim, OP);
             dv = self.scratch(all * s.value_dim, OP);
         }
-        for scratch in [dv, dk, dq_accum, softmax_d] {
+        for scratch in [dv, dk, dq_accum, softmax_d, copies[1], copies[0]] {
             self.free_scratch(scratch);
         }
     }

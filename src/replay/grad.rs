@@ -21,6 +21,8 @@ pub(super) enum Gradient {
     Narrow,
     /// Parts of the incoming gradient along the last dimension.
     Cat,
+    /// The incoming gradients of the parts, put beside each other (`SplitBackward0`).
+    Split,
     /// The incoming gradient in the input's dtype.
     Cast,
     /// One new tensor like the incoming gradient: negation, activation functions, products with a number.
@@ -142,6 +144,11 @@ impl Inner {
                     out[0] = self.alloc(input.layout.dense(), dtype, "slice_backward");
                 }
             }
+            Gradient::Split => {
+                if let Some(input) = self.input(inputs[0]) {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), input.dtype, "cat");
+                }
+            }
             Gradient::Cat => {
                 for (slot, input) in out.iter_mut().zip(&inputs) {
                     if let Some(input) = self.input(*input) {
@@ -214,7 +221,7 @@ impl Inner {
                     out[0] = self.embedding_gradient(g, tokens, input.layout);
                 }
             }
-            Gradient::Flash(shape) => self.flash_gradients(shape, out),
+            Gradient::Flash(shape) => self.flash_gradients(node, g, shape, out),
             Gradient::Efficient(shape) => self.efficient_gradients(node, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
         }

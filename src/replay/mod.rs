@@ -19,6 +19,7 @@ mod ops;
 mod quantized;
 mod reduce;
 pub mod segment;
+mod split;
 mod tape;
 
 pub use attention::{Device, Shape as AttentionShape};

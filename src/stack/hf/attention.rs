@@ -45,6 +45,11 @@ fn plain_attention<'t>(
     let times = a.heads / a.kv_heads;
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
     let mut weights = q.matmul_heads(&k.transpose(2, 3)).scale();
+    if plan.arch.family.caps_scores() {
+        weights = weights.scale();
+        weights = weights.squash("tanh");
+        weights = weights.scale();
+    }
     if let Some(mask) = &shared.mask {
         weights = weights.add(mask);
     }

@@ -1,8 +1,8 @@
 //! The forward pass of a decoder-only model, up to the hidden states (`LlamaModel.forward`), and its backward pass.
 
-use super::mask::causal_mask;
+use super::mask::{causal_mask, sliding_window_mask};
 use super::model::Model;
-use super::norm::rms_norm;
+use super::norm::norm;
 use super::rotary::{Shared, rotary_tables};
 use crate::estimate::Category;
 use crate::plan::Plan;
@@ -29,10 +29,59 @@ impl<'t> Batch<'t> {
     }
 }
 
+/// What layers without a window and layers with one receive.
+struct ByWindow<'t> {
+    full: Option<Shared<'t>>,
+    windowed: Option<Shared<'t>>,
+}
+
+impl<'t> ByWindow<'t> {
+    fn of(&self, plan: &Plan, layer: u32) -> Option<&Shared<'t>> {
+        if plan.arch.is_windowed(layer.into()) {
+            self.windowed.as_ref()
+        } else {
+            self.full.as_ref()
+        }
+    }
+}
+
+/// Masks and rotary tables, by kind of layer.
+fn shared_by_window<'t>(tape: &'t Tape, plan: &Plan, positions: Tensor<'t>, dtype: Dtype) -> ByWindow<'t> {
+    let windowed = |index: &u64| plan.arch.is_windowed(*index);
+    let (some_full, some_windowed) = (
+        !(0..plan.arch.layers).all(|i| windowed(&i)),
+        (0..plan.arch.layers).any(|i| windowed(&i)),
+    );
+    let full = some_full.then(|| causal_mask(tape, plan, dtype));
+    let sliding = some_windowed.then(|| sliding_window_mask(tape, plan, dtype));
+    let tables = rotary_tables(tape, plan, dtype);
+    let own_tables = (some_full && some_windowed && plan.arch.family.has_tables_by_window())
+        .then(|| rotary_tables(tape, plan, dtype));
+    let shared = |(cos, sin): &(Tensor<'t>, Tensor<'t>), mask: Option<Tensor<'t>>| Shared {
+        cos: cos.clone(),
+        sin: sin.clone(),
+        positions: positions.clone(),
+        mask,
+    };
+    ByWindow {
+        full: full.map(|mask| shared(&tables, mask)),
+        windowed: sliding.map(|mask| shared(own_tables.as_ref().unwrap_or(&tables), mask)),
+    }
+}
+
 impl<'t> Model<'t> {
+    /// `embed_tokens(input_ids)`.
+    fn embeddings(&self, batch: &Batch<'t>) -> Tensor<'t> {
+        let rows = self.embed.embedding(&batch.ids);
+        match &self.embed_scale {
+            Some(scale) => rows.mul(&scale.to(self.embed.dtype())),
+            None => rows,
+        }
+    }
+
     /// `LlamaModel.forward`: embedding, layers, norm.
     pub fn hidden_states(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> Tensor<'t> {
-        let embeds = tape.within("embed_tokens", || self.embed.embedding(&batch.ids));
+        let embeds = tape.within("embed_tokens", || self.embeddings(batch));
         if self.input_requires_grad {
             embeds.set_requires_grad(true);
         }
@@ -40,29 +89,26 @@ impl<'t> Model<'t> {
             let _range = tape.temporary(&[plan.seq], Dtype::I64, "arange");
             tape.temporary(&[plan.seq], Dtype::I64, "add")
         };
-        let mask = causal_mask(tape, plan, embeds.dtype());
-        let (cos, sin) = rotary_tables(tape, plan, embeds.dtype());
-        let shared = Shared {
-            cos,
-            sin,
-            positions,
-            mask,
-        };
-        let held = shared.tensors();
+        let shared = shared_by_window(tape, plan, positions, embeds.dtype());
         let mut hidden = embeds.clone();
         for layer in &self.layers {
             tape.enter_group(layer.group);
+            let Some(shared) = shared.of(plan, layer.index) else {
+                continue;
+            };
+            let held = shared.tensors();
             hidden = match plan.checkpointing {
-                Checkpointing::None | Checkpointing::Unsloth => layer.forward(plan, hidden.clone(), &shared),
+                Checkpointing::None | Checkpointing::Unsloth => layer.forward(plan, hidden.clone(), shared),
                 Checkpointing::Hf => {
-                    tape.checkpoint(layer.index, &hidden, &held, |x| layer.forward(plan, x, &shared))
+                    tape.checkpoint(layer.index, &hidden, &held, |x| layer.forward(plan, x, shared))
                 }
-                Checkpointing::HfReentrant => tape
-                    .checkpoint_reentrant(layer.index, &hidden, &held, |x| layer.forward(plan, x, &shared)),
+                Checkpointing::HfReentrant => {
+                    tape.checkpoint_reentrant(layer.index, &hidden, &held, |x| layer.forward(plan, x, shared))
+                }
             };
         }
         tape.enter_group(Group::default());
-        hidden = tape.within("norm", || rms_norm(&hidden, &self.norm));
+        hidden = tape.within("norm", || norm(plan.arch.norm(), &hidden, &self.norm));
         drop(embeds);
         hidden
     }

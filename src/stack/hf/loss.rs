@@ -24,7 +24,12 @@ impl<'t> Model<'t> {
         items: Option<&Tensor<'t>>,
     ) -> Output<'t> {
         let hidden = self.hidden_states(tape, plan, batch);
-        let logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
+        let mut logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
+        if plan.arch.family.caps_logits() {
+            logits = logits.scale();
+            logits = logits.squash("tanh");
+            logits = logits.scale();
+        }
         let loss = tape.within("loss", || {
             let tokens = plan.batch * plan.seq;
             let mut scores = logits.to(Dtype::F32);

@@ -33,6 +33,8 @@ pub struct Layer<'t> {
 pub struct Model<'t> {
     /// Token embedding.
     pub embed: Tensor<'t>,
+    /// What embeddings are multiplied by.
+    pub embed_scale: Option<Tensor<'t>>,
     /// The layers that are recorded.
     pub layers: Vec<Layer<'t>>,
     /// Final norm.
@@ -75,22 +77,24 @@ impl<'t> Model<'t> {
             tape.enter_group(Group::default());
         }
         let embed = weight(tape, &[a.vocab, a.hidden], plan.dtype);
+        let buffer = |shape: &[u64], dtype, name| tape.tensor(shape, dtype, Category::Buffers, name);
+        let embed_scale = a
+            .family
+            .scales_embeddings()
+            .then(|| buffer(&[], plan.dtype, "embed_scale"));
         for layer in &mut layers {
             layer.on(tape, |layer| layer.load_rest(tape, plan));
         }
         tape.enter_group(Group::default());
         let norm = weight(tape, &[a.hidden], plan.dtype);
-        for _ in 0..2 {
-            constants.push(tape.tensor(
-                &[a.attention.head_dim / 2],
-                Dtype::F32,
-                Category::Buffers,
-                "inv_freq",
-            ));
+        let tables = if a.family.has_tables_by_window() { 2 } else { 1 };
+        for _ in 0..2 * tables {
+            constants.push(buffer(&[a.attention.rotary_dim / 2], Dtype::F32, "inv_freq"));
         }
         let head = (!a.tied).then(|| weight(tape, &[a.vocab, a.hidden], plan.dtype));
         Model {
             embed,
+            embed_scale,
             layers,
             norm,
             head,

@@ -1,6 +1,15 @@
 //! Norms.
 
+use crate::model::Norm;
 use crate::replay::{Dtype, Tensor};
+
+/// The norm of an architecture.
+pub fn norm<'t>(kind: Norm, x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
+    match kind {
+        Norm::Rms => rms_norm(x, weight),
+        Norm::ZeroCentred => zero_centred_norm(x, weight),
+    }
+}
 
 /// `LlamaRMSNorm.forward`.
 pub fn rms_norm<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
@@ -11,4 +20,20 @@ pub fn rms_norm<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
     hidden = hidden.mul(&scale);
     drop(scale);
     weight.mul(&hidden.to(dtype))
+}
+
+/// `GemmaRMSNorm.forward`.
+pub fn zero_centred_norm<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
+    let mut output = {
+        let hidden = x.to(Dtype::F32);
+        let mut scale = hidden.square();
+        scale = scale.mean_last();
+        scale = scale.add_number();
+        scale = scale.rsqrt();
+        hidden.mul(&scale)
+    };
+    let factor = weight.to(Dtype::F32).add_number();
+    output = output.mul(&factor);
+    drop(factor);
+    output.to(x.dtype())
 }

@@ -52,7 +52,7 @@ pub fn rotate<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
 
 /// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
 pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
-    let (s, d) = (plan.seq, plan.arch.attention.head_dim);
+    let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
     let table = |op| tape.temporary(&[1, 1, s, d], Dtype::F32, op);
     tape.within("rotary_emb", || {
         let _positions = tape.temporary(&[1, 1, s], Dtype::F32, "float");

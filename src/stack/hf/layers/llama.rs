@@ -1,9 +1,9 @@
 //! Llama, Qwen2, Qwen3 and Mistral (`transformers/models/llama/modeling_llama.py` and its kin, which differ by biases,
 //! norms over heads and windows).
 
-use super::super::attention::attend;
 use super::super::model::Layer;
 use super::super::rotary::{Shared, rotate};
+use super::Attended;
 use crate::plan::Plan;
 use crate::replay::Tensor;
 
@@ -11,24 +11,18 @@ use crate::replay::Tensor;
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
     let mut residual = x;
     let mut hidden = layer.rms_norm("input_layernorm", &residual);
-    // `hidden_states, _ = self.self_attn(...)`: the underscore holds eager attention's weights until the layer ends.
     let _weights;
     (hidden, _weights) = attention(layer, plan, &hidden, shared);
     hidden = residual.add(&hidden);
     residual = hidden;
     hidden = layer.rms_norm("post_attention_layernorm", &residual);
-    hidden = mlp(layer, plan, &hidden);
+    hidden = layer.gated_mlp(plan, &hidden);
     hidden = residual.add(&hidden);
     hidden
 }
 
-/// `LlamaAttention.forward`; with norms over heads, `Qwen3Attention.forward`. Returns the weights too, if there are any.
-fn attention<'t>(
-    layer: &Layer<'t>,
-    plan: &Plan,
-    x: &Tensor<'t>,
-    shared: &Shared<'t>,
-) -> (Tensor<'t>, Option<Tensor<'t>>) {
+/// `LlamaAttention.forward`; with norms over heads, `Qwen3Attention.forward`.
+fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared<'t>) -> Attended<'t> {
     let a = &plan.arch.attention;
     let heads = |t: Tensor<'t>, n: u64| t.reshape(&[plan.batch, plan.seq, n, a.head_dim]);
     let mut q = heads(layer.linear("self_attn.q_proj", x), a.heads);
@@ -42,25 +36,8 @@ fn attention<'t>(
     }
     k = k.transpose(1, 2);
     let v = heads(layer.linear("self_attn.v_proj", x), a.kv_heads).transpose(1, 2);
-    let (out, weights) = x.tape().within("self_attn", || {
-        (q, k) = (rotate(&q, shared), rotate(&k, shared));
-        let (mut out, weights) = attend(plan, &q, &k, &v, shared);
-        out = out.reshape(&[plan.batch, plan.seq, a.heads * a.head_dim]);
-        (out, weights)
-    });
-    (layer.linear("self_attn.o_proj", &out), weights)
-}
-
-/// `LlamaMLP.forward`: `down(act(gate(x)) * up(x))`.
-fn mlp<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>) -> Tensor<'t> {
-    let product = {
-        let gate = {
-            let gate = layer.linear("mlp.gate_proj", x);
-            x.tape()
-                .within("mlp.act_fn", || gate.activation(plan.arch.mlp.activation))
-        };
-        let up = layer.linear("mlp.up_proj", x);
-        x.tape().within("mlp", || gate.mul(&up))
-    };
-    layer.linear("mlp.down_proj", &product)
+    (q, k) = x
+        .tape()
+        .within("self_attn", || (rotate(&q, shared), rotate(&k, shared)));
+    layer.attend(plan, &q, &k, &v, shared)
 }

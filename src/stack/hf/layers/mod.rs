@@ -1,12 +1,21 @@
 //! Decoder layers, one architecture a file, each written as its modeling code in transformers.
 
+mod gemma;
+mod gemma2;
 mod llama;
+mod phi3;
 
+use super::attention::attend;
 use super::model::Layer;
-use super::norm::rms_norm;
+use super::norm::{rms_norm, zero_centred_norm};
 use super::rotary::Shared;
+use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Place, Tensor};
+
+/// What a module of attention returns: its result, and the weights when it is eager. Layers take both (`hidden_states,
+/// _ = self.self_attn(...)`): the underscore holds the weights until the layer ends.
+type Attended<'t> = (Tensor<'t>, Option<Tensor<'t>>);
 
 impl<'t> Layer<'t> {
     /// `decoder_layer(hidden_states, ...)`.
@@ -16,7 +25,13 @@ impl<'t> Layer<'t> {
             layer: Some(self.index),
             module: "",
         });
-        let out = llama::layer(self, plan, x, shared);
+        let layer = match plan.arch.family {
+            Family::Llama => llama::layer,
+            Family::Gemma => gemma::layer,
+            Family::Gemma2 | Family::Gemma3 => gemma2::layer,
+            Family::Phi3 => phi3::layer,
+        };
+        let out = layer(self, plan, x, shared);
         tape.enter(outer);
         out
     }
@@ -27,5 +42,63 @@ impl<'t> Layer<'t> {
             Some(weight) => x.tape().within(path, || rms_norm(x, weight)),
             None => x.clone(),
         }
+    }
+
+    /// Gemma's RMSNorm by the weight of this path.
+    fn zero_centred_norm(&self, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
+        match self.weight(path) {
+            Some(weight) => x.tape().within(path, || zero_centred_norm(x, weight)),
+            None => x.clone(),
+        }
+    }
+
+    /// `self.path(x).view(hidden_shape).transpose(1, 2)`: batch x heads x sequence x width.
+    fn heads(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>, heads: u64) -> Tensor<'t> {
+        let shape = [plan.batch, plan.seq, heads, plan.arch.attention.head_dim];
+        self.linear(path, x).reshape(&shape).transpose(1, 2)
+    }
+
+    /// Attention over queries, keys and values with their positions in them, and `o_proj`.
+    fn attend(
+        &self,
+        plan: &Plan,
+        q: &Tensor<'t>,
+        k: &Tensor<'t>,
+        v: &Tensor<'t>,
+        shared: &Shared<'t>,
+    ) -> Attended<'t> {
+        let a = &plan.arch.attention;
+        let (out, weights) = q.tape().within("self_attn", || {
+            let (mut out, weights) = attend(plan, q, k, v, shared);
+            out = out.reshape(&[plan.batch, plan.seq, a.heads * a.head_dim]);
+            (out, weights)
+        });
+        (self.linear("self_attn.o_proj", &out), weights)
+    }
+
+    /// `down_proj(act_fn(gate_proj(x)) * up_proj(x))`.
+    fn gated_mlp(&self, plan: &Plan, x: &Tensor<'t>) -> Tensor<'t> {
+        let product = {
+            let gate = {
+                let gate = self.linear("mlp.gate_proj", x);
+                x.tape()
+                    .within("mlp.act_fn", || gate.activation(plan.arch.mlp.activation))
+            };
+            let up = self.linear("mlp.up_proj", x);
+            x.tape().within("mlp", || gate.mul(&up))
+        };
+        self.linear("mlp.down_proj", &product)
+    }
+
+    /// `up, gate = gate_up_proj(x).chunk(2); down_proj(up * act_fn(gate))`.
+    fn fused_mlp(&self, plan: &Plan, x: &Tensor<'t>) -> Tensor<'t> {
+        let both = self.linear("mlp.gate_up_proj", x);
+        let (gate, mut up) = both.halves_last();
+        drop(both);
+        up = x.tape().within("mlp", || {
+            let active = gate.activation(plan.arch.mlp.activation);
+            up.mul(&active)
+        });
+        self.linear("mlp.down_proj", &up)
     }
 }

@@ -1,0 +1,74 @@
+//! The parts of a decoder layer by family, in the order of registration (`__init__` of `modeling_*.py`).
+
+use super::{Architecture, Family, Part};
+
+impl Architecture {
+    /// The parts of a decoder layer, in the order of registration.
+    pub fn layer(&self, _index: u64) -> Vec<Part> {
+        let norms: &[&'static str] = match self.family {
+            Family::Gemma2 | Family::Gemma3 => &[
+                "input_layernorm",
+                "post_attention_layernorm",
+                "pre_feedforward_layernorm",
+                "post_feedforward_layernorm",
+            ],
+            Family::Llama | Family::Gemma | Family::Phi3 => &["input_layernorm", "post_attention_layernorm"],
+        };
+        let mut parts = match self.family {
+            Family::Phi3 => self.fused_attention(),
+            _ => self.attention(),
+        };
+        parts.extend(match self.family {
+            Family::Phi3 => self.fused_mlp(),
+            _ => self.gated_mlp(),
+        });
+        parts.extend(norms.iter().map(|path| Part::vector(path, self.hidden)));
+        parts
+    }
+
+    /// `q_proj`, `k_proj`, `v_proj`, `o_proj`, and norms over heads.
+    fn attention(&self) -> Vec<Part> {
+        let a = &self.attention;
+        let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        let mut parts = vec![
+            Part::linear("self_attn.q_proj", self.hidden, queries, a.qkv_bias),
+            Part::linear("self_attn.k_proj", self.hidden, keys, a.qkv_bias),
+            Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias),
+            Part::linear("self_attn.o_proj", queries, self.hidden, a.output_bias),
+        ];
+        if a.head_norm {
+            parts.push(Part::vector("self_attn.q_norm", a.head_dim));
+            parts.push(Part::vector("self_attn.k_norm", a.head_dim));
+        }
+        parts
+    }
+
+    /// `o_proj`, and queries, keys and values by one projection.
+    fn fused_attention(&self) -> Vec<Part> {
+        let a = &self.attention;
+        let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        vec![
+            Part::linear("self_attn.o_proj", queries, self.hidden, a.output_bias),
+            Part::linear("self_attn.qkv_proj", self.hidden, queries + 2 * keys, a.qkv_bias),
+        ]
+    }
+
+    /// `gate_proj`, `up_proj`, `down_proj`.
+    fn gated_mlp(&self) -> Vec<Part> {
+        let m = &self.mlp;
+        vec![
+            Part::linear("mlp.gate_proj", self.hidden, m.width, m.bias),
+            Part::linear("mlp.up_proj", self.hidden, m.width, m.bias),
+            Part::linear("mlp.down_proj", m.width, self.hidden, m.bias),
+        ]
+    }
+
+    /// Gate and up by one projection, `down_proj`.
+    fn fused_mlp(&self) -> Vec<Part> {
+        let m = &self.mlp;
+        vec![
+            Part::linear("mlp.gate_up_proj", self.hidden, 2 * m.width, m.bias),
+            Part::linear("mlp.down_proj", m.width, self.hidden, m.bias),
+        ]
+    }
+}
