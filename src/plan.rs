@@ -15,6 +15,8 @@ use crate::scenario::{
 pub enum Storage {
     /// As they are, in the dtype of the other weights.
     Plain,
+    /// bitsandbytes' LLM.int8: a byte a weight, a scale a row.
+    EightBit,
     /// bitsandbytes' 4 bit in blocks of 64, the scales quantized again or not.
     FourBit {
         /// Are the scales quantized again?
@@ -168,6 +170,7 @@ impl Plan {
             WeightFormat::Bf16 => (Dtype::Bf16, Storage::Plain),
             WeightFormat::Fp16 => (Dtype::F16, Storage::Plain),
             WeightFormat::Fp32 => (Dtype::F32, Storage::Plain),
+            WeightFormat::Int8 => (Dtype::Bf16, Storage::EightBit),
             WeightFormat::Nf4 | WeightFormat::Fp4 => (Dtype::Bf16, Storage::FourBit { double_quant: false }),
             WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => {
                 (Dtype::Bf16, Storage::FourBit { double_quant: true })
@@ -223,7 +226,7 @@ impl Plan {
             arch,
             dtype,
             storage,
-            prepare_kbit: s.prepare_kbit && matches!(storage, Storage::FourBit { .. }),
+            prepare_kbit: s.prepare_kbit && storage != Storage::Plain,
             autocast: match s.autocast {
                 Autocast::Off => None,
                 Autocast::Bf16 => Some(Dtype::Bf16),
@@ -359,8 +362,11 @@ impl Plan {
         self.checkpointing != Checkpointing::None || ROTATED.iter().any(|name| lora.targets.contains(name))
     }
 
-    /// Has any linear layer a bias?
+    /// Does any linear layer add its bias within the product (which then is cuBLASLt's)?
     pub fn has_bias(&self) -> bool {
+        if self.storage == Storage::EightBit {
+            return false;
+        }
         self.arch
             .kinds()
             .iter()

@@ -85,6 +85,7 @@ prop_compose! {
             Just((Method::Lora, WeightFormat::Bf16, false)),
             Just((Method::Lora, WeightFormat::Fp16, false)),
             Just((Method::Qlora, WeightFormat::Nf4, true)),
+            Just((Method::Lora, WeightFormat::Int8, true)),
             Just((Method::Qlora, WeightFormat::Nf4Dq, true)),
             Just((Method::Qlora, WeightFormat::Nf4Dq, false)),
         ],

@@ -313,6 +313,7 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         inner.enter_group(Group::default());
         inner.release(seed);
+        inner.drop_held_from(0);
         for kept in std::mem::take(&mut inner.kept).into_iter().flatten() {
             inner.release(kept);
         }
@@ -412,7 +413,7 @@ impl Tape {
                 inner.running.take(),
             )
         };
-        let nodes = self.inner.borrow().nodes.len();
+        let (nodes, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
         self.set_autocast(autocast);
         drop(rerun(layer, input, others));
         let mut inner = self.inner.borrow_mut();
@@ -420,6 +421,7 @@ impl Tape {
         drop(inner);
         self.set_autocast(None);
         self.drop_nodes_from(nodes);
+        self.inner.borrow_mut().drop_held_from(held);
         let mut inner = self.inner.borrow_mut();
         inner.grad_enabled = false;
         inner.recomputing = NONE;
@@ -464,7 +466,7 @@ impl Tape {
             inner.in_recompute = true;
             (Tensor { tape: self, id: d }, others, inner.running.take())
         };
-        let first = self.inner.borrow().nodes.len();
+        let (first, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
         self.set_autocast(autocast);
         let output = rerun(layer, detached.clone(), others);
         self.set_autocast(None);
@@ -489,6 +491,7 @@ impl Tape {
         let incoming = std::mem::replace(&mut inner.nodes[node as usize].buffers[0], NONE);
         drop(inner);
         drop(output);
+        self.inner.borrow_mut().drop_held_from(held);
         drop(detached);
         let mut inner = self.inner.borrow_mut();
         inner.release(incoming);

@@ -53,6 +53,8 @@ pub(super) enum Gradient {
     Efficient(super::attention::Shape),
     /// bitsandbytes' 4-bit product: the weight is dequantized again.
     Gemm4bit(super::quantized::Gemm4bit),
+    /// bitsandbytes' 8-bit product: the weight is dequantized.
+    Gemm8bit(super::int8::Gemm8bit),
     /// A reentrant checkpoint: the layer is run again and has a backward pass of its own.
     Checkpoint { layer: u32, autocast: Option<Dtype> },
 }
@@ -224,6 +226,7 @@ impl Inner {
             Gradient::Flash(shape) => self.flash_gradients(node, g, shape, out),
             Gradient::Efficient(shape) => self.efficient_gradients(node, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
+            Gradient::Gemm8bit(gemm) => out[0] = self.gemm_8bit_gradient(g, gemm),
         }
     }
 

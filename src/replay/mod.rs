@@ -13,6 +13,7 @@ mod dtype;
 mod embedding;
 mod free_list;
 mod grad;
+mod int8;
 mod layout;
 mod loss;
 mod ops;

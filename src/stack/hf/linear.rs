@@ -17,6 +17,11 @@ pub enum Base<'t> {
         /// Packed weight, scales and tables, held for the life of the run.
         _stored: Vec<Tensor<'t>>,
     },
+    /// LLM.int8: weight and row scales, held for the life of the run.
+    EightBit {
+        /// The int8 weight and its row scales.
+        _stored: [Tensor<'t>; 2],
+    },
 }
 
 /// A linear layer.
@@ -48,6 +53,7 @@ impl<'t> Linear<'t> {
     fn base_forward(&self, x: &Tensor<'t>) -> Tensor<'t> {
         match &self.base {
             Base::Plain(weight) => x.linear(weight, self.bias.as_ref()),
+            Base::EightBit { .. } => x.matmul_8bit(self.inputs, self.outputs),
             Base::FourBit { gemm, compute, .. } => {
                 let dtype = x.dtype();
                 let x = x.to(*compute);
@@ -59,16 +65,21 @@ impl<'t> Linear<'t> {
         }
     }
 
+    /// Is the base quantized by bitsandbytes? Its adapters leave casts to autocast.
+    fn quantized(&self) -> bool {
+        !matches!(self.base, Base::Plain(_))
+    }
+
     fn lora_forward(&self, x: &Tensor<'t>, a: &Tensor<'t>, b: &Tensor<'t>) -> Tensor<'t> {
         let mut result = self.base_forward(x);
         let dtype = result.dtype();
-        let four_bit = matches!(self.base, Base::FourBit { .. });
-        if four_bit {
+        let quantized = self.quantized();
+        if matches!(self.base, Base::FourBit { .. }) {
             // "for 4bit, we need to defensively clone here"
             result = result.copy();
         }
-        // Linear4bit leaves the cast to autocast when that is on; Linear always casts.
-        let convert = !four_bit || x.tape().autocast().is_none();
+        // Quantized layers leave the cast to autocast when that is on; Linear always casts.
+        let convert = !quantized || x.tape().autocast().is_none();
         let x = if convert { x.to(a.dtype()) } else { x.clone() };
         let mut update = if self.dropout {
             x.dropout().linear(a, None)
@@ -77,12 +88,12 @@ impl<'t> Linear<'t> {
         };
         update = update.linear(b, None);
         update = update.scale();
-        if convert && four_bit {
+        if convert && quantized {
             update = update.to(dtype);
         }
         result = result.add(&update);
         drop(update);
-        if !four_bit {
+        if !quantized {
             result = result.to(dtype);
         }
         result

@@ -184,13 +184,18 @@ impl<'t> Layer<'t> {
 
     fn load_quantized(&mut self, tape: &'t Tape, plan: &Plan, tables: &mut Vec<Tensor<'t>>) {
         for part in plan.arch.layer(self.index.into()) {
-            if let (PartKind::Linear { inputs, outputs, .. }, Storage::FourBit { double_quant }) =
-                (part.kind, plan.storage)
-            {
-                let base = quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables);
-                self.parts
-                    .push((part, Module::Linear(linear(plan, inputs, outputs, base))));
-            }
+            let PartKind::Linear { inputs, outputs, .. } = part.kind else {
+                continue;
+            };
+            let base = match plan.storage {
+                Storage::Plain => continue,
+                Storage::EightBit => quantize::eight_bit(tape, inputs, outputs),
+                Storage::FourBit { double_quant } => {
+                    quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables)
+                }
+            };
+            self.parts
+                .push((part, Module::Linear(linear(plan, inputs, outputs, base))));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::model::{Model, Module};
 use crate::estimate::Category;
-use crate::plan::Plan;
+use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Tape, Tensor};
 use crate::scenario::Checkpointing;
 
@@ -47,12 +47,18 @@ impl<'t> Model<'t> {
     /// (`autocast_adapter_dtype`).
     fn add_adapters(&mut self, tape: &'t Tape, plan: &Plan) {
         let Some(lora) = &plan.lora else { return };
+        // They take the dtype of the base's weight when that is a float (`BaseTunerLayer._move_adapter_to_device_of_base_layer`).
+        let first = if plan.storage == Storage::EightBit {
+            Dtype::F32
+        } else {
+            plan.dtype
+        };
         for layer in &mut self.layers {
             layer.on(tape, |layer| {
                 for (name, linear) in layer.linears_mut() {
                     if lora.targets.contains(name) {
                         let make = |rows, columns| {
-                            tape.tensor(&[rows, columns], plan.dtype, Category::Adapters, "adapter")
+                            tape.tensor(&[rows, columns], first, Category::Adapters, "adapter")
                         };
                         let a = make(lora.rank, linear.inputs);
                         let b = make(linear.outputs, lora.rank);
