@@ -31,7 +31,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 8] = [
+const MODEL_TYPES: [&str; 20] = [
     "llama",
     "mistral",
     "qwen2",
@@ -40,6 +40,18 @@ const MODEL_TYPES: [&str; 8] = [
     "gemma2",
     "gemma3_text",
     "phi3",
+    "granite",
+    "olmo2",
+    "olmo3",
+    "exaone4",
+    "smollm3",
+    "hunyuan_v1_dense",
+    "ministral3",
+    "starcoder2",
+    "glm",
+    "glm4",
+    "cohere",
+    "cohere2",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {

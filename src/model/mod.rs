@@ -9,7 +9,7 @@ mod implied;
 mod layer;
 mod part;
 
-pub use architecture::{Architecture, Attention, Mlp};
+pub use architecture::{Architecture, Attention, Mlp, QueryNorm};
 pub use config::HfConfig;
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};

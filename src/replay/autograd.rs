@@ -388,13 +388,15 @@ impl Tape {
             let f = &mut inner.frames[frame as usize];
             f.done = true;
             let (layer, input, others, autocast) = (f.layer, f.input, f.others.clone(), f.autocast);
-            // The function runs on a detached copy of the input that requires grad as the input did.
+            // The function runs on the input as forward had it; its nodes never run, so they are not linked to it.
             let detached = {
                 let (layout, requires) = (
                     inner.records[input as usize].layout,
                     inner.records[input as usize].requires_grad,
                 );
-                let d = inner.alias(input, layout, true);
+                // Autocast caches the casts of an input that is a leaf, and of no other.
+                let made = inner.records[input as usize].node != NONE;
+                let d = inner.alias(input, layout, made);
                 inner.records[d as usize].requires_grad = requires;
                 d
             };
@@ -460,7 +462,8 @@ impl Tape {
             let saved = inner.saved(node, 0);
             let layout = inner.records[saved as usize].layout;
             let requires = inner.records[saved as usize].requires_grad;
-            let d = inner.alias(saved, layout, true);
+            // A detached leaf: autocast caches its casts.
+            let d = inner.alias(saved, layout, false);
             inner.records[d as usize].requires_grad = requires;
             inner.grad_enabled = true;
             inner.in_recompute = true;

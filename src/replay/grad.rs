@@ -33,6 +33,10 @@ pub(super) enum Gradient {
     Mean,
     /// `1 / sqrt(x)`.
     Rsqrt,
+    /// Difference of two tensors: the gradient of the second is negated.
+    Sub,
+    /// `nn.LayerNorm`.
+    LayerNorm,
     /// Product of two tensors.
     Mul,
     /// Linear layer: `View`, `T`, `Mm` or `Addmm`, `UnsafeView`.
@@ -127,6 +131,26 @@ impl Inner {
                 for (slot, input) in out.iter_mut().zip(&inputs) {
                     if *input != NONE {
                         *slot = self.retain(g);
+                    }
+                }
+            }
+            Gradient::Sub => {
+                if inputs[0] != NONE {
+                    out[0] = self.retain(g);
+                }
+                if inputs[1] != NONE {
+                    out[1] = self.alloc(Layout::elementwise(&[&layout]), dtype, "neg");
+                }
+            }
+            Gradient::LayerNorm => {
+                // native_layer_norm_backward: input, weight, bias
+                for (slot, input) in out.iter_mut().zip(&inputs) {
+                    if let Some(input) = self.input(*input) {
+                        *slot = self.alloc(
+                            Layout::contiguous(input.layout.shape()),
+                            input.dtype,
+                            "layer_norm_backward",
+                        );
                     }
                 }
             }

@@ -14,6 +14,7 @@ mod embedding;
 mod free_list;
 mod grad;
 mod int8;
+mod layer_norm;
 mod layout;
 mod loss;
 mod ops;

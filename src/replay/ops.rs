@@ -256,6 +256,11 @@ impl<'t> Tensor<'t> {
         self.binary(other, "add", "AddBackward0", Gradient::Pass, false, None)
     }
 
+    /// `self - other`.
+    pub fn sub(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        self.binary(other, "sub", "SubBackward0", Gradient::Sub, false, None)
+    }
+
     /// `self * other`.
     pub fn mul(&self, other: &Tensor<'t>) -> Tensor<'t> {
         self.binary(other, "mul", "MulBackward0", Gradient::Mul, true, None)

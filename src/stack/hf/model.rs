@@ -3,7 +3,7 @@
 use super::linear::{Base, Linear};
 use super::quantize;
 use crate::estimate::Category;
-use crate::model::{Part, PartKind};
+use crate::model::{Norm, Part, PartKind};
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Place, Tape, Tensor};
 use crate::stack::{Detail, groups};
@@ -39,6 +39,8 @@ pub struct Model<'t> {
     pub layers: Vec<Layer<'t>>,
     /// Final norm.
     pub norm: Tensor<'t>,
+    /// Its bias.
+    pub norm_bias: Option<Tensor<'t>>,
     /// Head; `None` when it is the embedding's weight.
     pub head: Option<Tensor<'t>>,
     /// Does the embedding's output require gradients (`enable_input_require_grads`)?
@@ -87,6 +89,7 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         let norm = weight(tape, &[a.hidden], plan.dtype);
+        let norm_bias = (a.norm() == Norm::Layer).then(|| weight(tape, &[a.hidden], plan.dtype));
         let tables = if a.family.has_tables_by_window() { 2 } else { 1 };
         for _ in 0..2 * tables {
             constants.push(buffer(&[a.attention.rotary_dim / 2], Dtype::F32, "inv_freq"));
@@ -97,6 +100,7 @@ impl<'t> Model<'t> {
             embed_scale,
             layers,
             norm,
+            norm_bias,
             head,
             input_requires_grad: false,
             _constants: constants,
@@ -122,6 +126,9 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         f(&self.norm);
+        if let Some(bias) = &self.norm_bias {
+            f(bias);
+        }
         if let Some(head) = &self.head {
             f(head);
         }
@@ -165,6 +172,14 @@ impl<'t> Layer<'t> {
             Some(Module::Weight(weight)) => Some(weight),
             _ => None,
         }
+    }
+
+    /// The bias of the norm of this path.
+    pub fn bias_of(&self, path: &'static str) -> Option<&Tensor<'t>> {
+        self.parts.iter().find_map(|(part, module)| match module {
+            Module::Weight(bias) if part.path.strip_suffix(".bias") == Some(path) => Some(bias),
+            _ => None,
+        })
     }
 
     fn part(&self, path: &'static str) -> Option<&Module<'t>> {

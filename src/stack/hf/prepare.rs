@@ -1,5 +1,6 @@
 //! What happens between loading and training: freezing, `prepare_model_for_kbit_training`, adapters.
 
+use super::linear::Base;
 use super::model::{Model, Module};
 use crate::estimate::Category;
 use crate::plan::{Plan, Storage};
@@ -12,6 +13,7 @@ impl<'t> Model<'t> {
         if plan.prepare_kbit {
             self.prepare_kbit(tape);
         }
+        self.convert_biases(tape);
         // `gradient_checkpointing_enable` calls `enable_input_require_grads` for models of token ids
         // (`transformers/modeling_utils.py`).
         self.input_requires_grad = plan.checkpointing != Checkpointing::None;
@@ -36,11 +38,28 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         up(&mut self.norm);
+        if let Some(bias) = &mut self.norm_bias {
+            up(bias);
+        }
         if let Some(head) = &mut self.head {
             up(head);
         }
         // "gc.collect(); torch.cuda.empty_cache()"
         tape.empty_cache();
+    }
+
+    /// `Linear4bit.forward` gives its bias the compute dtype for good, at its first call (`bias.data =
+    /// bias.data.to(x.dtype)`, `bitsandbytes/nn/modules.py`).
+    fn convert_biases(&mut self, tape: &'t Tape) {
+        for layer in &mut self.layers {
+            tape.enter_group(layer.group);
+            for (_, linear) in layer.linears_mut() {
+                if let (Base::FourBit { compute, .. }, Some(bias)) = (&linear.base, &mut linear.bias) {
+                    bias.convert_in_place(*compute, Category::Weights);
+                }
+            }
+        }
+        tape.enter_group(Group::default());
     }
 
     /// `get_peft_model`: adapters come to the GPU in the dtype of the base, all of them, and are then cast to their own

@@ -45,9 +45,20 @@ fn rotate_half<'t>(x: &Tensor<'t>) -> Tensor<'t> {
 
 /// One tensor of `apply_rotary_pos_emb`.
 pub fn rotate<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
-    let straight = x.mul(&shared.cos);
-    let turned = rotate_half(x).mul(&shared.sin);
+    rotate_by(x, &shared.cos, &shared.sin)
+}
+
+/// As [`rotate`], by these tables.
+pub fn rotate_by<'t>(x: &Tensor<'t>, cos: &Tensor<'t>, sin: &Tensor<'t>) -> Tensor<'t> {
+    let straight = x.mul(cos);
+    let turned = rotate_half(x).mul(sin);
     straight.add(&turned)
+}
+
+/// `Olmo2`'s `apply_rotary_pos_emb`: rotated by tables in fp32, then back in the dtype of the queries.
+pub fn rotate_in_fp32<'t>(q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -> (Tensor<'t>, Tensor<'t>) {
+    let (q_embed, k_embed) = (rotate(q, shared), rotate(k, shared));
+    (q_embed.to(q.dtype()), k_embed.to(k.dtype()))
 }
 
 /// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
@@ -64,6 +75,9 @@ pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'
             table("mul")
         };
         let (cos, sin) = (scaled("cos"), scaled("sin"));
+        if plan.arch.family.has_fp32_tables() {
+            return (cos, sin);
+        }
         (cos.to(dtype), sin.to(dtype))
     })
 }
