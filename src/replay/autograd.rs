@@ -313,7 +313,6 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         inner.enter_group(Group::default());
         inner.release(seed);
-        inner.drop_held_from(0);
         for kept in std::mem::take(&mut inner.kept).into_iter().flatten() {
             inner.release(kept);
         }
@@ -388,15 +387,13 @@ impl Tape {
             let f = &mut inner.frames[frame as usize];
             f.done = true;
             let (layer, input, others, autocast) = (f.layer, f.input, f.others.clone(), f.autocast);
-            // The function runs on the input as forward had it; its nodes never run, so they are not linked to it.
+            // The function runs on a detached copy of the input that requires grad as the input did.
             let detached = {
                 let (layout, requires) = (
                     inner.records[input as usize].layout,
                     inner.records[input as usize].requires_grad,
                 );
-                // Autocast caches the casts of an input that is a leaf, and of no other.
-                let made = inner.records[input as usize].node != NONE;
-                let d = inner.alias(input, layout, made);
+                let d = inner.alias(input, layout, true);
                 inner.records[d as usize].requires_grad = requires;
                 d
             };
@@ -415,7 +412,7 @@ impl Tape {
                 inner.running.take(),
             )
         };
-        let (nodes, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
+        let nodes = self.inner.borrow().nodes.len();
         self.set_autocast(autocast);
         drop(rerun(layer, input, others));
         let mut inner = self.inner.borrow_mut();
@@ -423,7 +420,6 @@ impl Tape {
         drop(inner);
         self.set_autocast(None);
         self.drop_nodes_from(nodes);
-        self.inner.borrow_mut().drop_held_from(held);
         let mut inner = self.inner.borrow_mut();
         inner.grad_enabled = false;
         inner.recomputing = NONE;
@@ -462,14 +458,13 @@ impl Tape {
             let saved = inner.saved(node, 0);
             let layout = inner.records[saved as usize].layout;
             let requires = inner.records[saved as usize].requires_grad;
-            // A detached leaf: autocast caches its casts.
-            let d = inner.alias(saved, layout, false);
+            let d = inner.alias(saved, layout, true);
             inner.records[d as usize].requires_grad = requires;
             inner.grad_enabled = true;
             inner.in_recompute = true;
             (Tensor { tape: self, id: d }, others, inner.running.take())
         };
-        let (first, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
+        let first = self.inner.borrow().nodes.len();
         self.set_autocast(autocast);
         let output = rerun(layer, detached.clone(), others);
         self.set_autocast(None);
@@ -494,7 +489,6 @@ impl Tape {
         let incoming = std::mem::replace(&mut inner.nodes[node as usize].buffers[0], NONE);
         drop(inner);
         drop(output);
-        self.inner.borrow_mut().drop_held_from(held);
         drop(detached);
         let mut inner = self.inner.borrow_mut();
         inner.release(incoming);

@@ -81,12 +81,9 @@ impl<'t> Model<'t> {
 
     /// `LlamaModel.forward`: embedding, layers, norm.
     pub fn hidden_states(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> Tensor<'t> {
-        let mut embeds = tape.within("embed_tokens", || self.embeddings(batch));
+        let embeds = tape.within("embed_tokens", || self.embeddings(batch));
         if self.input_requires_grad {
             embeds.set_requires_grad(true);
-        }
-        if plan.arch.family.multiplies_embeddings() {
-            embeds = embeds.scale();
         }
         let positions = {
             let _range = tape.temporary(&[plan.seq], Dtype::I64, "arange");
@@ -111,9 +108,7 @@ impl<'t> Model<'t> {
             };
         }
         tape.enter_group(Group::default());
-        hidden = tape.within("norm", || {
-            norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref())
-        });
+        hidden = tape.within("norm", || norm(plan.arch.norm(), &hidden, &self.norm));
         drop(embeds);
         hidden
     }
