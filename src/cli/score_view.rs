@@ -15,6 +15,13 @@ pub(super) fn view(report: &Report, by: Option<&str>) -> String {
     if report.sources.len() != 1 {
         text += &section("overall", &report.overall, true);
     }
+    for part in [&report.nothing_assumed, &report.one_field_assumed]
+        .into_iter()
+        .flatten()
+    {
+        text += &section(&part.source, part, false);
+    }
+    text += &across(report);
     for summary in &report.groups {
         let title = format!("{} {}", by.unwrap_or_default(), summary.source);
         text += &section(&title, summary, false);
@@ -26,6 +33,35 @@ pub(super) fn view(report: &Report, by: Option<&str>) -> String {
         report.cost_model
     );
     text
+}
+
+/// Errors over sources, each counting once.
+fn across(report: &Report) -> String {
+    let rows: Vec<[String; 4]> = ORDER
+        .iter()
+        .filter_map(|name| {
+            let mean = report.across_sources.get(name)?;
+            Some([
+                name.replace('_', " "),
+                mean.sources.to_string(),
+                format!("{:.2} %", mean.mean_absolute_percent),
+                format!("{:+.2} %", mean.bias_percent),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        ("quantity", Align::Left),
+        ("sources", Align::Right),
+        ("mean", Align::Right),
+        ("bias", Align::Right),
+    ];
+    format!(
+        "{HEAD}across sources{HEAD:#}, each counting once\n{}\n",
+        table(columns, &rows)
+    )
 }
 
 fn section(title: &str, summary: &Summary, refusals: bool) -> String {
@@ -121,6 +157,7 @@ mod tests {
         RowScore {
             id: id.into(),
             source: source.into(),
+            assumed: None,
             status: if estimated.is_some() {
                 Status::Scored
             } else {
@@ -133,6 +170,7 @@ mod tests {
                 allocated: estimated.map(|estimated| Pair {
                     estimated,
                     measured: 1000,
+                    rounding: 0,
                 }),
                 ..Quantities::default()
             },

@@ -11,16 +11,18 @@ mod fields;
 mod oracle;
 mod published;
 mod record;
+mod report;
 mod row;
 mod row_score;
 mod statistics;
 mod summary;
 mod unsloth;
 
-pub use row::{LineError, Measured, MeasuredVerdict, Refusal, Row, read};
+pub use row::{LineError, Measured, MeasuredVerdict, Origin, Refusal, Row, read};
 pub use row_score::{IntervalScore, Pair, Quantities, RowScore, Status, VerdictScore};
 pub use statistics::{ErrorStatistics, WorstRow};
-pub use summary::{IntervalSummary, Refused, Report, Summary, VerdictSummary};
+pub use report::{Report, SourceMean};
+pub use summary::{IntervalSummary, Refused, Summary, VerdictSummary};
 
 #[cfg(doc)]
 use crate::scenario::Scenario;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::config_class::config;
 use super::fields::Fields;
 use super::row::{bytes, id};
-use super::{Measured, Refusal, Row};
+use super::{Measured, Origin, Refusal, Row};
 use crate::model::HfConfig;
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
@@ -26,6 +26,7 @@ pub(super) fn read(fields: &Map<String, Value>) -> Option<Row> {
         .and_then(Value::as_str);
     Some(Row {
         id: id(fields),
+        origin: Origin::default(),
         model: model.map(Into::into),
         scenario: match failed {
             true => Err(Refusal("the run itself ended in an error".into())),

@@ -46,11 +46,24 @@ impl Measured {
     }
 }
 
+/// Where a row's figures come from, as far as that bears on the score.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Who measured; rows of one source share a program. Without one it is the file.
+    pub source: Option<String>,
+    /// A field of the scenario that the source does not state, and what was assumed.
+    pub assumed: Option<String>,
+    /// Half of the step in which figures are rounded, bytes: an error below it is none.
+    pub rounding: u64,
+}
+
 /// One measured run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The row's name.
     pub id: String,
+    /// Where its figures come from.
+    pub origin: Origin,
     /// The model's name, as the row gives it.
     pub model: Option<String>,
     /// The run, or why it cannot be expressed.
@@ -128,6 +141,7 @@ fn without_line(error: &serde_json::Error) -> String {
 fn unknown(fields: &Map<String, Value>) -> Row {
     Row {
         id: id(fields),
+        origin: Origin::default(),
         model: None,
         scenario: Err(Refusal("not a kind of row that is known here".into())),
         measured: Measured::default(),

@@ -23,11 +23,26 @@ pub struct Pair {
     pub estimated: u64,
     /// The measurement.
     pub measured: u64,
+    /// Half of the step in which the measurement is rounded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rounding: u64,
+}
+
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 impl Pair {
-    /// How far the estimate is off, in percent of the measurement; positive when it is too high.
+    /// Are both the same, as far as the measurement's rounding tells?
+    pub fn is_equal(self) -> bool {
+        self.estimated.abs_diff(self.measured) <= self.rounding
+    }
+
+    /// How far the estimate is off, in percent of the measurement; positive when it is too high, zero within rounding.
     pub fn error_percent(self) -> f64 {
+        if self.is_equal() {
+            return 0.0;
+        }
         (self.estimated as f64 - self.measured as f64) / self.measured as f64 * 100.0
     }
 }
@@ -40,12 +55,29 @@ pub struct IntervalScore {
     pub interval: Interval,
     /// The measurement.
     pub measured: u64,
+    /// Half of the step in which the measurement is rounded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rounding: u64,
 }
 
 impl IntervalScore {
+    /// The expected value beside the measurement.
+    pub fn pair(self) -> Pair {
+        Pair {
+            estimated: self.interval.expected,
+            measured: self.measured,
+            rounding: self.rounding,
+        }
+    }
+
+    /// Is the measurement above the interval?
+    pub fn is_above(self) -> bool {
+        self.measured > self.interval.high.saturating_add(self.rounding)
+    }
+
     /// Is the measurement within the interval?
     pub fn covered(self) -> bool {
-        (self.interval.low..=self.interval.high).contains(&self.measured)
+        !self.is_above() && self.measured.saturating_add(self.rounding) >= self.interval.low
     }
 }
 
@@ -92,8 +124,11 @@ impl VerdictScore {
 pub struct RowScore {
     /// The row's name.
     pub id: String,
-    /// The file it came from.
+    /// Who measured it, or the file it came from.
     pub source: String,
+    /// A field that its source does not state, and what was assumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assumed: Option<String>,
     /// Scored or refused.
     pub status: Status,
     /// Why it was refused.
@@ -123,7 +158,8 @@ impl RowScore {
         });
         let mut score = RowScore {
             id: row.id.clone(),
-            source: source.into(),
+            source: row.origin.source.clone().unwrap_or_else(|| source.into()),
+            assumed: row.origin.assumed.clone(),
             status: Status::Scored,
             reason: None,
             quantities: Quantities::default(),
@@ -132,7 +168,7 @@ impl RowScore {
         };
         match scored {
             Ok(estimate) => {
-                score.quantities = quantities(&estimate, &row.measured);
+                score.quantities = quantities(&estimate, row);
                 score.verdict = verdict(&estimate, &row.measured);
             }
             Err(reason) => {
@@ -166,8 +202,15 @@ fn scenario_json(row: &Row) -> Value {
     json
 }
 
-fn quantities(estimate: &Estimate, measured: &Measured) -> Quantities {
-    let pair = |estimated, measured: Option<u64>| measured.map(|measured| Pair { estimated, measured });
+fn quantities(estimate: &Estimate, row: &Row) -> Quantities {
+    let (measured, rounding) = (&row.measured, row.origin.rounding);
+    let pair = |estimated, measured: Option<u64>| {
+        measured.map(|measured| Pair {
+            estimated,
+            measured,
+            rounding,
+        })
+    };
     Quantities {
         allocated: pair(estimate.allocated_bytes, measured.allocated),
         reserved: pair(estimate.reserved_bytes, measured.reserved),
@@ -175,6 +218,7 @@ fn quantities(estimate: &Estimate, measured: &Measured) -> Quantities {
         process: measured.process.map(|measured| IntervalScore {
             interval: estimate.process_bytes,
             measured,
+            rounding,
         }),
     }
 }
@@ -190,10 +234,12 @@ fn verdict(estimate: &Estimate, measured: &Measured) -> Option<VerdictScore> {
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
+    use crate::score::Origin;
 
     fn row(measured: Measured) -> Row {
         Row {
             id: "a".into(),
+            origin: Origin::default(),
             model: Some("Llama-3.2-1B".into()),
             scenario: Ok(Scenario::default()),
             measured,

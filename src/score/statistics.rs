@@ -26,7 +26,7 @@ pub struct ErrorStatistics {
     pub bias_percent: f64,
     /// The row that is furthest off.
     pub worst: WorstRow,
-    /// Share of rows equal to the byte, 0 to 1.
+    /// Share of rows equal to the byte, or to the last digit that the source prints, 0 to 1.
     pub share_equal: f64,
     /// Share of rows within 0.5 %.
     pub share_within_half_percent: f64,
@@ -65,7 +65,7 @@ impl ErrorStatistics {
                 id: worst_id.into(),
                 error_percent: worst_error,
             },
-            share_equal: share(&|pair, _| pair.estimated == pair.measured),
+            share_equal: share(&|pair, _| pair.is_equal()),
             share_within_half_percent: share(&|_, error| error <= 0.5),
             share_within_1_percent: share(&|_, error| error <= 1.0),
             share_within_5_percent: share(&|_, error| error <= 5.0),
@@ -94,6 +94,7 @@ mod tests {
         Pair {
             estimated,
             measured: 1000,
+            rounding: 0,
         }
     }
 

@@ -1,0 +1,173 @@
+//! The scenario of a published row, from its own words and its program's habits.
+
+use super::card;
+use super::fields::{Published, Words};
+use super::program::Program;
+use crate::catalog;
+use crate::scenario::{
+    Attention, Autocast, Checkpointing, Lora, Method, ModelRef, Optimizer, Scenario, SdpaBackend, Stack,
+    Targets, WeightFormat,
+};
+use crate::score::Refusal;
+
+fn refused<T>(field: &str, words: &str) -> Result<T, Refusal> {
+    Err(Refusal(format!("{field} '{words}' is not modelled")))
+}
+
+fn stated<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
+    value.ok_or_else(|| Refusal(format!("{field} is not stated")))
+}
+
+impl Program {
+    /// The scenario of a row that this program ran.
+    pub fn scenario(&self, row: &Published) -> Result<Scenario, Refusal> {
+        let (method, variants) = method(row)?;
+        let weights = weights(row, method)?;
+        let gpu = card::of(row).ok_or_else(|| Refusal("the card is not known".into()))?;
+        let (attention, sdpa_backend) = attention(row)?;
+        Ok(Scenario {
+            model: ModelRef::Catalog(model(row)?),
+            gpu: Some(gpu.slug.clone()),
+            weights,
+            autocast: self.autocast(row),
+            lora: self.lora(row, method, &variants)?,
+            prepare_kbit: method == Method::Qlora && self.prepare_kbit,
+            batch: stated("micro_batch", row.micro_batch)?,
+            seq: stated("seq_len", row.seq_len)?,
+            grad_accum: stated("grad_accum", row.grad_accum)?,
+            optimizer: optimizer(row)?,
+            checkpointing: checkpointing(row)?,
+            attention,
+            sdpa_backend,
+            padding: padding(row)?,
+            clip: self.clip,
+            harness: self.harness,
+            keep_outputs: self.keep_outputs,
+            ..Scenario::for_stack(Stack::Hf, method)
+        })
+    }
+
+    fn autocast(&self, row: &Published) -> Autocast {
+        let words = &row.weights_dtype;
+        let on = match (words.contains("no autocast"), words.contains("+ autocast")) {
+            (true, _) => false,
+            (_, true) => true,
+            _ => self.autocast,
+        };
+        match on {
+            false => Autocast::Off,
+            true if words.starts_with("fp16") => Autocast::Fp16,
+            true => Autocast::Bf16,
+        }
+    }
+
+    fn lora(&self, row: &Published, method: Method, variants: &[&str]) -> Result<Lora, Refusal> {
+        let usual = Scenario::for_stack(Stack::Hf, method).lora;
+        if method == Method::Full {
+            return Ok(usual);
+        }
+        Ok(Lora {
+            rank: stated("rank", row.rank)?,
+            alpha: row.alpha.unwrap_or(usual.alpha),
+            targets: match stated("targets", row.targets.as_ref())? {
+                Words::Many(names) => Targets::Modules(names.clone()),
+                Words::One(words) if words.replace('-', " ").starts_with("all linear") => {
+                    Targets::all_linear()
+                }
+                Words::One(words) => return refused("targets", words),
+            },
+            use_dora: variants.contains(&"dora"),
+            use_rslora: variants.contains(&"rslora"),
+            adapter_dtype: self.adapter_dtype,
+            ..usual
+        })
+    }
+}
+
+/// The method, and the variants of LoRA named with it.
+fn method(row: &Published) -> Result<(Method, Vec<&str>), Refusal> {
+    let mut words = row.method.split('+');
+    let method = match words.next().unwrap_or_default() {
+        "full" => Method::Full,
+        "lora" => Method::Lora,
+        "qlora" => Method::Qlora,
+        other => return refused("method", other),
+    };
+    let variants: Vec<&str> = words.collect();
+    match variants.iter().find(|v| !matches!(**v, "dora" | "rslora")) {
+        Some(other) => refused("method", other),
+        None => Ok((method, variants)),
+    }
+}
+
+fn weights(row: &Published, method: Method) -> Result<WeightFormat, Refusal> {
+    let dtype = match row.weights_dtype.split(' ').next().unwrap_or_default() {
+        "bf16" => WeightFormat::Bf16,
+        "fp16" => WeightFormat::Fp16,
+        "fp32" => WeightFormat::Fp32,
+        other => return refused("weights_dtype", other),
+    };
+    let quant = row.quant.as_deref().unwrap_or("none");
+    let double = quant.contains("double") && !quant.contains("no double");
+    match (method, quant.split(' ').next().unwrap_or_default()) {
+        (Method::Full | Method::Lora, "none") => Ok(dtype),
+        (Method::Qlora, "nf4") if double => Ok(WeightFormat::Nf4Dq),
+        (Method::Qlora, "nf4") => Ok(WeightFormat::Nf4),
+        _ => refused("quant", quant),
+    }
+}
+
+/// The model by its id; a copy under another owner's name has the same dimensions.
+fn model(row: &Published) -> Result<String, Refusal> {
+    if let Some(model) = catalog::model(&row.model) {
+        return Ok(model.id.clone());
+    }
+    let name = |id: &str| id.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let mut same = catalog::models()
+        .iter()
+        .filter(|model| name(&model.id) == name(&row.model));
+    match (same.next(), same.next()) {
+        (Some(model), None) => Ok(model.id.clone()),
+        _ => Err(Refusal(format!("{} is not in the catalog", row.model))),
+    }
+}
+
+fn optimizer(row: &Published) -> Result<Optimizer, Refusal> {
+    match row.optimizer.as_str() {
+        // `torch.optim.AdamW(params)` runs over lists of tensors on CUDA.
+        "torch AdamW" | "adamw (torch, fp32 states)" => Ok(Optimizer::AdamwTorch),
+        words => words.parse().or_else(|_| refused("optimizer", words)),
+    }
+}
+
+/// Without more being said, transformers 5 checkpoints without re-entering autograd, earlier versions by re-entering.
+fn checkpointing(row: &Published) -> Result<Checkpointing, Refusal> {
+    let reentrant = row.version("transformers") < Some((5, 0));
+    match row.checkpointing.as_str() {
+        "none" => Ok(Checkpointing::None),
+        "hf (non-reentrant)" => Ok(Checkpointing::Hf),
+        "hf (reentrant)" => Ok(Checkpointing::HfReentrant),
+        "hf" if reentrant => Ok(Checkpointing::HfReentrant),
+        "hf" => Ok(Checkpointing::Hf),
+        words => refused("checkpointing", words),
+    }
+}
+
+fn attention(row: &Published) -> Result<(Attention, SdpaBackend), Refusal> {
+    match row.attention.as_str() {
+        "eager" => Ok((Attention::Eager, SdpaBackend::Auto)),
+        "sdpa" | "sdpa (default)" => Ok((Attention::Sdpa, SdpaBackend::Auto)),
+        "sdpa (mem-efficient backend)" => Ok((Attention::Sdpa, SdpaBackend::Efficient)),
+        "sdpa/flash" | "sdpa (flash backend)" => Ok((Attention::Sdpa, SdpaBackend::Flash)),
+        words => refused("attention", words),
+    }
+}
+
+/// Do batches hold padding?
+fn padding(row: &Published) -> Result<bool, Refusal> {
+    match row.packing.as_deref().unwrap_or_default() {
+        words if words.starts_with("fixed") => Ok(false),
+        words if words.contains("padded to longest") => Ok(true),
+        words => refused("packing", words),
+    }
+}
