@@ -34,7 +34,7 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
     if plan.device.capability.0 >= 9 && plan.attention == AttentionKernel::Flash {
         notes.push("attention by PyTorch's flash kernel; cuDNN's, which Hopper and later may prefer, takes a workspace of unknown size".into());
     }
-    if plan.harness == Harness::Loop {
+    if plan.harness != Harness::Trainer {
         notes.push("a plain training loop that drops the model's output before backward".into());
     }
     notes

@@ -167,6 +167,7 @@ choice! {
     Harness, "harness" {
         Trainer = "trainer", "Trainer", "transformers.Trainer: outputs converted to fp32, batches prefetched";
         Loop = "loop", "plain loop", "loss = model(**batch).loss; loss.backward(); optimizer.step()";
+        StepFunction = "step-function", "step in a function", "as the plain loop in a function: what a step leaves is dropped when it returns";
     }
 }
 

@@ -18,10 +18,10 @@ mod statistics;
 mod summary;
 mod unsloth;
 
+pub use report::{Report, SourceMean};
 pub use row::{LineError, Measured, MeasuredVerdict, Origin, Refusal, Row, read};
 pub use row_score::{IntervalScore, Pair, Quantities, RowScore, Status, VerdictScore};
 pub use statistics::{ErrorStatistics, WorstRow};
-pub use report::{Report, SourceMean};
 pub use summary::{IntervalSummary, Refused, Summary, VerdictSummary};
 
 #[cfg(doc)]

@@ -87,9 +87,7 @@ fn quantities(rows: &[&RowScore]) -> BTreeMap<&'static str, ErrorStatistics> {
         ("allocated", |q| q.allocated),
         ("reserved", |q| q.reserved),
         ("least_capacity", |q| q.least_capacity),
-        ("process", |q| {
-            q.process.map(IntervalScore::pair)
-        }),
+        ("process", |q| q.process.map(IntervalScore::pair)),
     ];
     let of = |read: Read| {
         ErrorStatistics::of(
@@ -108,12 +106,7 @@ fn intervals(rows: &[&RowScore]) -> Option<IntervalSummary> {
     (!figures.is_empty()).then(|| IntervalSummary {
         n: figures.len(),
         coverage: share(figures.iter().filter(|figure| figure.covered()).count()),
-        above: share(
-            figures
-                .iter()
-                .filter(|figure| figure.is_above())
-                .count(),
-        ),
+        above: share(figures.iter().filter(|figure| figure.is_above()).count()),
     })
 }
 

@@ -38,7 +38,10 @@ const PLAIN_LOOP: Program = Program {
 const PROGRAMS: &[(&str, Program)] = &[
     (
         "HF transformers+PEFT (+bitsandbytes), one synthetic training step",
-        PLAIN_LOOP,
+        Program {
+            harness: Harness::StepFunction,
+            ..PLAIN_LOOP
+        },
     ),
     (
         "HF transformers + PEFT + bitsandbytes, project probe script",
@@ -67,7 +70,10 @@ const OTHER_STACKS: &[(&str, &str)] = &[
     ("unsloth", "the Unsloth stack is not modelled yet"),
     ("lit-gpt", "LitGPT runs its own model code, which is not modelled"),
     ("litgpt", "LitGPT runs its own model code, which is not modelled"),
-    ("fused", "fused Triton kernels other than Liger's are not modelled"),
+    (
+        "fused",
+        "fused Triton kernels other than Liger's are not modelled",
+    ),
     (
         "fms patches",
         "fms-acceleration's patched 4-bit training is not modelled",

@@ -79,8 +79,13 @@ impl<'t> Model<'t> {
         }
     }
 
-    /// `LlamaModel.forward`: embedding, layers, norm.
-    pub fn hidden_states(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> Tensor<'t> {
+    /// `LlamaModel.forward`: embedding, layers, norm. Beside the hidden states, the leaf that their graph begins with.
+    pub fn hidden_states(
+        &self,
+        tape: &'t Tape,
+        plan: &Plan,
+        batch: &Batch<'t>,
+    ) -> (Tensor<'t>, Option<Tensor<'t>>) {
         let embeds = tape.within("embed_tokens", || self.embeddings(batch));
         if self.input_requires_grad {
             embeds.set_requires_grad(true);
@@ -109,8 +114,12 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         hidden = tape.within("norm", || norm(plan.arch.norm(), &hidden, &self.norm));
-        drop(embeds);
-        hidden
+        (hidden, self.has_leaf().then_some(embeds))
+    }
+
+    /// Are the embedded tokens a leaf, as where frozen embeddings are made to require gradients?
+    pub fn has_leaf(&self) -> bool {
+        self.input_requires_grad && !self.embed.requires_grad()
     }
 
     /// `loss.backward()`.

@@ -12,6 +12,9 @@ pub struct Output<'t> {
     pub loss: Tensor<'t>,
     /// The logits, for as long as the output object lives.
     pub logits: Tensor<'t>,
+    /// The embedded tokens where they are made to require gradients: a leaf that the graph of loss and logits holds,
+    /// and with it its gradient.
+    pub leaf: Option<Tensor<'t>>,
 }
 
 impl<'t> Model<'t> {
@@ -23,7 +26,7 @@ impl<'t> Model<'t> {
         batch: &Batch<'t>,
         items: Option<&Tensor<'t>>,
     ) -> Output<'t> {
-        let hidden = self.hidden_states(tape, plan, batch);
+        let (hidden, leaf) = self.hidden_states(tape, plan, batch);
         let mut logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
         if plan.arch.family.caps_logits() {
             logits = logits.scale();
@@ -43,6 +46,6 @@ impl<'t> Model<'t> {
             drop(padded);
             loss
         });
-        Output { loss, logits }
+        Output { loss, logits, leaf }
     }
 }

@@ -141,7 +141,7 @@ impl<'t> States<'t> {
 /// (`transformers/trainer.py: create_optimizer`, `get_decay_parameter_names`).
 fn groups(plan: &Plan) -> &'static [Parameters] {
     match plan.harness {
-        Harness::Loop => &[Parameters::All],
+        Harness::Loop | Harness::StepFunction => &[Parameters::All],
         Harness::Trainer => &[Parameters::Matrices, Parameters::Vectors],
     }
 }

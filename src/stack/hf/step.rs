@@ -26,7 +26,7 @@ pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInc
         states.create_all(tape, model, plan);
     }
     match plan.harness {
-        Harness::Loop => train_with_loop(tape, plan, model, &mut states, steps),
+        Harness::Loop | Harness::StepFunction => train_with_loop(tape, plan, model, &mut states, steps),
         Harness::Trainer => train_with_trainer(tape, plan, model, &mut states, steps),
     }
 }
@@ -38,13 +38,11 @@ fn train_with_loop<'t>(
     states: &mut States<'t>,
     steps: RangeInclusive<u8>,
 ) {
-    // `loss` stays bound until the next step's is made, `out` until the next output.
+    // `loss` stays bound until the next step's is made, `out` until the next output, or until the function that runs a
+    // step returns.
     let mut kept = None;
-    if plan.keep_outputs && *steps.start() > 1 {
-        let dtype = plan
-            .autocast
-            .unwrap_or(if plan.prepare_kbit { Dtype::F32 } else { plan.dtype });
-        kept = Some(tape.temporary(&[plan.batch, plan.seq, plan.arch.vocab], dtype, "linear"));
+    if plan.keep_outputs && plan.harness == Harness::Loop && *steps.start() > 1 {
+        kept = Some(Kept::earlier(tape, plan, model));
     }
     for step in steps {
         for micro in 0..plan.grad_accum.min(MICRO_BATCHES) as u8 {
@@ -53,11 +51,12 @@ fn train_with_loop<'t>(
             tape.phase(Phase::Forward, step, micro);
             tape.set_autocast(plan.autocast);
             let output = model.forward(tape, plan, &batch, None);
-            let (mut loss, logits) = (output.loss, output.logits);
+            let mut loss = output.loss;
+            let held = Kept(vec![Some(loss.clone()), Some(output.logits), output.leaf]);
             if plan.keep_outputs {
-                kept = Some(logits);
+                kept = Some(held);
             } else {
-                drop(logits);
+                drop(held);
             }
             tape.set_autocast(None);
             if plan.grad_accum > 1 {
@@ -75,9 +74,38 @@ fn train_with_loop<'t>(
         tape.phase(Phase::Optimizer, step, 0);
         states.step(tape, model, plan);
         tape.phase(Phase::ZeroGrad, step, 0);
+        if plan.harness == Harness::StepFunction {
+            kept = None;
+        }
         model.for_each_trained(tape, |w| w.drop_grad());
     }
     drop(kept);
+}
+
+/// What lives as long as a forward pass's output object: its loss and logits, and the leaf that their graph begins with.
+struct Kept<'t>(
+    // Held, not read.
+    #[allow(dead_code)] Vec<Option<Tensor<'t>>>,
+);
+
+impl<'t> Kept<'t> {
+    /// What an earlier step left: there the leaf has its gradient.
+    fn earlier(tape: &'t Tape, plan: &Plan, model: &Model<'t>) -> Self {
+        let between = if plan.prepare_kbit { Dtype::F32 } else { plan.dtype };
+        let logits = tape.temporary(
+            &[plan.batch, plan.seq, plan.arch.vocab],
+            plan.autocast.unwrap_or(between),
+            "linear",
+        );
+        let embeds = || {
+            let shape = [plan.batch, plan.seq, plan.arch.hidden];
+            model
+                .has_leaf()
+                .then(|| tape.temporary(&shape, between, "embedding"))
+        };
+        let loss = tape.temporary(&[], Dtype::F32, "nll_loss");
+        Kept(vec![Some(loss), Some(logits), embeds(), embeds()])
+    }
 }
 
 fn train_with_trainer<'t>(
@@ -108,6 +136,7 @@ fn train_with_trainer<'t>(
             let output = model.forward(tape, plan, batch, Some(items));
             tape.set_autocast(None);
             let (loss, logits) = (output.loss, output.logits);
+            drop(output.leaf);
             // accelerate's convert_outputs_to_fp32
             let converted = if plan.autocast.is_some() {
                 tape.no_grad(|| logits.to(Dtype::F32))
