@@ -72,3 +72,11 @@ fn rows_of_which_a_field_was_assumed_are_counted_apart() {
     assert!(sources.contains(&"fitcheck-llm 0.3.1"));
     assert!(sources.contains(&"PEFT method comparison, MetaMathQA, one field assumed"));
 }
+
+#[test]
+fn the_process_interval_holds_most_runs() {
+    let scores = scores();
+    let intervals = Report::of(&scores, None, vec![]).overall.intervals.unwrap();
+    assert!(intervals.n >= 5, "{}", intervals.n);
+    assert!(intervals.coverage >= 0.6, "{}", intervals.coverage);
+}

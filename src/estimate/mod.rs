@@ -181,6 +181,8 @@ pub struct Estimate {
     pub least_capacity_bytes: u64,
     /// Reserved plus CUDA context and libraries: what `nvidia-smi` shows.
     pub process_bytes: Interval,
+    /// CUDA context and libraries alone.
+    pub context_bytes: Interval,
     /// Pinned and managed host memory.
     pub host_bytes: u64,
     /// Memory of the card that a process can use, without a card null.
@@ -256,7 +258,8 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
         allocated_bytes: served.peak_allocated,
         reserved_bytes: served.peak_reserved,
         least_capacity_bytes: least_capacity,
-        process_bytes: context.on_top_of(served.peak_reserved),
+        process_bytes: context.process(served.peak_allocated, served.peak_reserved),
+        context_bytes: context.interval(),
         host_bytes: managed,
         capacity_bytes: gpu.map(catalog::Gpu::usable_bytes),
         verdict: room.map(|r| r.verdict),

@@ -14,6 +14,7 @@ pub struct Room {
 
 /// Judges what the allocator needs at least and the context beside it against the card's memory.
 pub fn judge(least_capacity: u64, context: &Context, usable: u64) -> Room {
+    let context = context.interval();
     let need = |context: u64| least_capacity.saturating_add(context);
     let verdict = if need(context.high) <= usable {
         Verdict::Fits
@@ -37,8 +38,8 @@ mod tests {
 
     #[test]
     fn the_upper_end_of_the_interval_separates_fits_from_tight() {
-        let context = context((7, 5));
-        let at = |usable| judge(1000 * MIB, &context, usable);
+        let table = context((7, 5));
+        let (at, context) = (|usable| judge(1000 * MIB, &table, usable), table.interval());
         assert_eq!(at(1000 * MIB + context.high).verdict, Verdict::Fits);
         assert_eq!(at(1000 * MIB + context.high - 1).verdict, Verdict::Tight);
         assert_eq!(at(1000 * MIB + context.expected).headroom, 0);

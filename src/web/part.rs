@@ -97,19 +97,14 @@ pub fn needed(estimate: &Estimate) -> u64 {
     estimate.least_capacity_bytes.saturating_add(context(estimate))
 }
 
-/// The interval of [`needed`]: as wide as that of the process, since the context is what varies.
+/// The interval of [`needed`]: the context is what varies.
 pub fn needed_range(estimate: &Estimate) -> [u64; 2] {
-    let (process, needed) = (estimate.process_bytes, needed(estimate));
-    let less = process.expected.saturating_sub(process.low);
-    let more = process.high.saturating_sub(process.expected);
-    [needed.saturating_sub(less), needed.saturating_add(more)]
+    let context = estimate.context_bytes;
+    [context.low, context.high].map(|context| estimate.least_capacity_bytes.saturating_add(context))
 }
 
 fn context(estimate: &Estimate) -> u64 {
-    estimate
-        .process_bytes
-        .expected
-        .saturating_sub(estimate.reserved_bytes)
+    estimate.context_bytes.expected
 }
 
 #[cfg(test)]

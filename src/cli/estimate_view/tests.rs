@@ -27,6 +27,11 @@ fn estimate() -> Estimate {
             expected: 35 * GIB / 4,
             high: 9 * GIB,
         },
+        context_bytes: Interval {
+            low: GIB / 2,
+            expected: 3 * GIB / 4,
+            high: GIB,
+        },
         host_bytes: 1 << 20,
         capacity_bytes: Some(24 * GIB),
         verdict: Some(Verdict::Fits),
