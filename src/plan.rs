@@ -15,6 +15,8 @@ use crate::scenario::{
 pub enum Storage {
     /// As they are, in the dtype of the other weights.
     Plain,
+    /// bitsandbytes' LLM.int8: a byte a weight, a scale a row.
+    EightBit,
     /// bitsandbytes' 4 bit in blocks of 64, the scales quantized again or not.
     FourBit {
         /// Are the scales quantized again?
@@ -168,6 +170,7 @@ impl Plan {
             WeightFormat::Bf16 => (Dtype::Bf16, Storage::Plain),
             WeightFormat::Fp16 => (Dtype::F16, Storage::Plain),
             WeightFormat::Fp32 => (Dtype::F32, Storage::Plain),
+            WeightFormat::Int8 => (Dtype::Bf16, Storage::EightBit),
             WeightFormat::Nf4 | WeightFormat::Fp4 => (Dtype::Bf16, Storage::FourBit { double_quant: false }),
             WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => {
                 (Dtype::Bf16, Storage::FourBit { double_quant: true })
@@ -203,11 +206,6 @@ impl Plan {
                 if !s.lora.modules_to_save.is_empty() {
                     return not_modelled("modules_to_save are not modelled yet");
                 }
-                if let Some(name) = names_experts(&arch, &s.lora.targets) {
-                    return not_modelled(format!(
-                        "adapters on stacked experts and their router (target '{name}') are not modelled"
-                    ));
-                }
                 if !names_a_linear_layer(&arch, &s.lora.targets) {
                     // "Target modules ... not found in the base model" (PEFT).
                     return not_modelled("no linear layer of this model has a name among the targets");
@@ -228,7 +226,7 @@ impl Plan {
             arch,
             dtype,
             storage,
-            prepare_kbit: s.prepare_kbit && matches!(storage, Storage::FourBit { .. }),
+            prepare_kbit: s.prepare_kbit && storage != Storage::Plain,
             autocast: match s.autocast {
                 Autocast::Off => None,
                 Autocast::Bf16 => Some(Dtype::Bf16),
@@ -257,13 +255,6 @@ impl Plan {
     }
 }
 
-/// The target that PEFT turns into adapters on stacked experts or their router, as `all-linear` does too
-/// (`peft/utils/transformers_weight_conversion.py: _convert_peft_config_moe`).
-fn names_experts(arch: &Architecture, targets: &Targets) -> Option<&'static str> {
-    let names = arch.experts.as_ref()?.converted_targets;
-    names.iter().copied().find(|name| targets.contains(name))
-}
-
 /// Do the targets name any linear layer?
 fn names_a_linear_layer(arch: &Architecture, targets: &Targets) -> bool {
     arch.kinds().iter().any(|&(index, _)| {
@@ -281,7 +272,7 @@ fn attention_kernel(
     capability: (u32, u32),
     dtype: Dtype,
 ) -> Result<AttentionKernel, EstimateError> {
-    if s.attention == Attention::Eager || arch.family.is_always_eager() {
+    if s.attention == Attention::Eager {
         return Ok(AttentionKernel::Eager);
     }
     let a = &arch.attention;
@@ -371,8 +362,11 @@ impl Plan {
         self.checkpointing != Checkpointing::None || ROTATED.iter().any(|name| lora.targets.contains(name))
     }
 
-    /// Has any linear layer a bias?
+    /// Does any linear layer add its bias within the product (which then is cuBLASLt's)?
     pub fn has_bias(&self) -> bool {
+        if self.storage == Storage::EightBit {
+            return false;
+        }
         self.arch
             .kinds()
             .iter()

@@ -31,7 +31,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 11] = [
+const MODEL_TYPES: [&str; 20] = [
     "llama",
     "mistral",
     "qwen2",
@@ -40,9 +40,18 @@ const MODEL_TYPES: [&str; 11] = [
     "gemma2",
     "gemma3_text",
     "phi3",
-    "qwen3_moe",
-    "mixtral",
-    "gpt_oss",
+    "granite",
+    "olmo2",
+    "olmo3",
+    "exaone4",
+    "smollm3",
+    "hunyuan_v1_dense",
+    "ministral3",
+    "starcoder2",
+    "glm",
+    "glm4",
+    "cohere",
+    "cohere2",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {
@@ -55,20 +64,9 @@ fn config() -> impl Strategy<Value = HfConfig> {
         500..9000u64,
         any::<bool>(),
         prop_oneof![Just(None), (1..1500u64).prop_map(Some)],
-        (1..33u64, 1..9u64, any::<bool>(), 1..4u64),
     )
         .prop_map(
-            |(
-                model_type,
-                layers,
-                (heads, kv_heads),
-                head_dim,
-                width,
-                vocab,
-                tied,
-                sliding_window,
-                experts,
-            )| {
+            |(model_type, layers, (heads, kv_heads), head_dim, width, vocab, tied, sliding_window)| {
                 HfConfig {
                     model_type: model_type.into(),
                     vocab_size: vocab,
@@ -80,12 +78,6 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     head_dim: Some(head_dim),
                     tie_word_embeddings: tied,
                     sliding_window,
-                    num_experts: Some(experts.0),
-                    num_local_experts: Some(experts.0),
-                    num_experts_per_tok: Some(experts.1.min(experts.0)),
-                    norm_topk_prob: Some(experts.2),
-                    decoder_sparse_step: Some(experts.3),
-                    moe_intermediate_size: Some(width * 24),
                     ..HfConfig::default()
                 }
             },
@@ -105,6 +97,7 @@ prop_compose! {
             Just((Method::Lora, WeightFormat::Bf16, false)),
             Just((Method::Lora, WeightFormat::Fp16, false)),
             Just((Method::Qlora, WeightFormat::Nf4, true)),
+            Just((Method::Lora, WeightFormat::Int8, true)),
             Just((Method::Qlora, WeightFormat::Nf4Dq, true)),
             Just((Method::Qlora, WeightFormat::Nf4Dq, false)),
         ],

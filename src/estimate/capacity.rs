@@ -11,7 +11,7 @@ const STEP: u64 = 32 * MIB;
 pub fn least(recording: &Recording, served: &Served) -> u64 {
     // Nothing below what is allocated works, what is reserved without pressure does.
     let mut fails = served.highest_allocated / STEP;
-    if served.highest_allocated % STEP == 0 && fails > 0 {
+    if served.highest_allocated.is_multiple_of(STEP) && fails > 0 {
         fails -= 1;
     }
     let mut works = served.highest_reserved.div_ceil(STEP);

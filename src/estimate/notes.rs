@@ -2,7 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::catalog::{Gpu, UsableBasis};
-use crate::plan::{AttentionKernel, Plan};
+use crate::plan::{AttentionKernel, Plan, Storage};
 use crate::replay::Dtype;
 use crate::scenario::{Harness, Scenario};
 
@@ -55,6 +55,12 @@ pub fn warnings(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>, managed: u6
     if plan.attention == AttentionKernel::Math && scenario.attention == crate::scenario::Attention::Sdpa {
         notes.push(
             "no fused attention kernel runs this on the card: attention keeps sequence x sequence probabilities in fp32"
+                .into(),
+        );
+    }
+    if plan.storage == Storage::EightBit {
+        notes.push(
+            "LLM.int8 holds the input of every linear layer until backward has ended, with checkpointing too; columns of outliers, which depend on values, are not counted"
                 .into(),
         );
     }

@@ -1,6 +1,6 @@
 //! The architecture that a forward pass is written against: dimensions and the kinds of its parts.
 
-use super::{Experts, Family, HfConfig, Norm};
+use super::{Family, HfConfig, Norm};
 
 /// A decoder-only language model.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +19,6 @@ pub struct Architecture {
     pub attention: Attention,
     /// The MLP of a layer.
     pub mlp: Mlp,
-    /// The experts, in layers that have them.
-    pub experts: Option<Experts>,
 }
 
 /// Grouped-query attention.
@@ -36,14 +34,23 @@ pub struct Attention {
     pub qkv_bias: bool,
     /// Bias on the output projection.
     pub output_bias: bool,
-    /// RMSNorm over each query and key head.
-    pub head_norm: bool,
+    /// Norm over queries and keys.
+    pub query_norm: Option<QueryNorm>,
     /// Tokens a token looks back at, in layers that have a window.
     pub sliding_window: Option<u64>,
     /// Which layers have the window: layer `i` does when entry `i % len` says so.
     pub windowed_layers: Vec<bool>,
     /// Width of a head that is rotated.
     pub rotary_dim: u64,
+}
+
+/// What a norm over queries and keys spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryNorm {
+    /// Each head.
+    Head,
+    /// The whole projection.
+    Full,
 }
 
 /// Gated MLP: `down(act(gate(x)) * up(x))`.
@@ -83,7 +90,10 @@ impl Architecture {
         let scope = config.attention_bias_scope.as_deref().unwrap_or("");
         let biased = config.attention_bias == Some(true);
         let head_dim = config.head_dim.unwrap_or(config.hidden_size / heads);
-        let rotary_dim = (head_dim as f64 * config.partial_rotary_factor.unwrap_or(1.0)) as u64;
+        let share = config
+            .partial_rotary_factor
+            .unwrap_or_else(|| family.rotated_share());
+        let rotary_dim = (head_dim as f64 * share) as u64;
         Ok(Architecture {
             family,
             vocab: config.vocab_size,
@@ -96,7 +106,11 @@ impl Architecture {
                 head_dim,
                 qkv_bias: biased,
                 output_bias: biased && scope == "qkvo",
-                head_norm: config.qk_norm.as_deref() == Some("head"),
+                query_norm: match config.qk_norm.as_deref() {
+                    Some("head") => Some(QueryNorm::Head),
+                    Some(_) => Some(QueryNorm::Full),
+                    None => None,
+                },
                 sliding_window: config.sliding_window,
                 windowed_layers: windowed_layers(&config, family),
                 rotary_dim,
@@ -106,7 +120,6 @@ impl Architecture {
                 bias: config.mlp_bias == Some(true),
                 activation,
             },
-            experts: Experts::of(&config, family)?,
         })
     }
 }
@@ -136,14 +149,20 @@ impl Architecture {
                 .unwrap_or(false)
     }
 
-    /// The experts of this layer, if it has any.
-    pub fn experts_of(&self, index: u64) -> Option<&Experts> {
-        self.experts.as_ref().filter(|experts| experts.are_in(index))
-    }
-
     /// A number for each layer; layers of the same number are alike in parts and forward pass.
     pub fn kind_of_layer(&self, index: u64) -> u32 {
-        u32::from(self.is_windowed(index)) + 2 * u32::from(self.experts_of(index).is_some())
+        u32::from(self.is_windowed(index)) + 2 * u32::from(self.rotates(index))
+    }
+
+    /// Have queries and keys of this layer rotary positions?
+    pub fn rotates(&self, index: u64) -> bool {
+        match self.family {
+            // `no_rope_layer_interval`
+            Family::SmolLm3 => !(index + 1).is_multiple_of(4),
+            Family::Cohere2 => self.is_windowed(index),
+            Family::Exaone4 => self.attention.sliding_window.is_none() || self.is_windowed(index),
+            _ => true,
+        }
     }
 
     /// Layers by kind: the index of one of them, and how many there are.
@@ -165,7 +184,11 @@ impl Architecture {
     /// Weights outside the decoder layers: elements and number of the embedding and head, the final norm.
     pub fn outside_layers(&self) -> Vec<(u64, u64)> {
         let tables = if self.tied { 1 } else { 2 };
-        vec![(self.vocab.saturating_mul(self.hidden), tables), (self.hidden, 1)]
+        let vectors = if self.norm() == Norm::Layer { 2 } else { 1 };
+        vec![
+            (self.vocab.saturating_mul(self.hidden), tables),
+            (self.hidden, vectors),
+        ]
     }
 
     /// Weights of the model.

@@ -13,12 +13,30 @@ pub enum Family {
     Gemma3,
     /// `modeling_phi3.py`.
     Phi3,
-    /// `modeling_qwen3_moe.py`.
-    Qwen3Moe,
-    /// `modeling_mixtral.py`.
-    Mixtral,
-    /// `modeling_gpt_oss.py`.
-    GptOss,
+    /// `modeling_granite.py`.
+    Granite,
+    /// `modeling_olmo2.py`.
+    Olmo2,
+    /// `modeling_olmo3.py`.
+    Olmo3,
+    /// `modeling_exaone4.py`.
+    Exaone4,
+    /// `modeling_smollm3.py`.
+    SmolLm3,
+    /// `modeling_hunyuan_v1_dense.py`.
+    Hunyuan,
+    /// `modeling_ministral3.py`.
+    Ministral3,
+    /// `modeling_starcoder2.py`.
+    Starcoder2,
+    /// `modeling_glm.py`.
+    Glm,
+    /// `modeling_glm4.py`.
+    Glm4,
+    /// `modeling_cohere.py`.
+    Cohere,
+    /// `modeling_cohere2.py`.
+    Cohere2,
 }
 
 /// How a norm computes.
@@ -28,8 +46,12 @@ pub enum Norm {
     Rms,
     /// `GemmaRMSNorm`: one plus the weight scales in fp32.
     ZeroCentred,
-    /// `GptOssRMSNorm`: the weight scales in fp32.
-    ScaledBefore,
+    /// `Olmo2RMSNorm`: the weight scales in fp32.
+    RmsInFp32,
+    /// `CohereLayerNorm`: mean and variance in fp32, step by step, without a bias.
+    Centred,
+    /// `nn.LayerNorm`: one kernel, a weight and a bias.
+    Layer,
 }
 
 impl Family {
@@ -41,9 +63,18 @@ impl Family {
             "gemma2" => Family::Gemma2,
             "gemma3" => Family::Gemma3,
             "phi3" => Family::Phi3,
-            "qwen3_moe" => Family::Qwen3Moe,
-            "mixtral" => Family::Mixtral,
-            "gpt_oss" => Family::GptOss,
+            "granite" => Family::Granite,
+            "olmo2" => Family::Olmo2,
+            "olmo3" => Family::Olmo3,
+            "exaone4" => Family::Exaone4,
+            "smollm3" => Family::SmolLm3,
+            "hunyuan_v1_dense" => Family::Hunyuan,
+            "ministral3" => Family::Ministral3,
+            "starcoder2" => Family::Starcoder2,
+            "glm" => Family::Glm,
+            "glm4" => Family::Glm4,
+            "cohere" => Family::Cohere,
+            "cohere2" => Family::Cohere2,
             _ => return None,
         })
     }
@@ -52,9 +83,26 @@ impl Family {
     pub fn norm(self) -> Norm {
         match self {
             Family::Gemma | Family::Gemma2 | Family::Gemma3 => Norm::ZeroCentred,
-            Family::GptOss => Norm::ScaledBefore,
-            Family::Llama | Family::Phi3 | Family::Qwen3Moe | Family::Mixtral => Norm::Rms,
+            Family::Olmo2 | Family::Olmo3 => Norm::RmsInFp32,
+            Family::Cohere | Family::Cohere2 => Norm::Centred,
+            Family::Starcoder2 => Norm::Layer,
+            _ => Norm::Rms,
         }
+    }
+
+    /// Are embeddings multiplied by a number?
+    pub fn multiplies_embeddings(self) -> bool {
+        self == Family::Granite
+    }
+
+    /// Are logits multiplied by a number?
+    pub fn multiplies_logits(self) -> bool {
+        matches!(self, Family::Granite | Family::Cohere | Family::Cohere2)
+    }
+
+    /// Do rotary tables stay in fp32?
+    pub fn has_fp32_tables(self) -> bool {
+        matches!(self, Family::Olmo2 | Family::Olmo3)
     }
 
     /// Are embeddings multiplied by a scale that the module holds as a buffer?
@@ -67,21 +115,6 @@ impl Family {
         self == Family::Gemma2
     }
 
-    /// Must attention be eager, its softmax having a column of its own (`_supports_sdpa = False`)?
-    pub fn is_always_eager(self) -> bool {
-        self == Family::GptOss
-    }
-
-    /// Is the mask made without looking for packed sequences (no `position_ids` among its arguments)?
-    pub fn ignores_packing(self) -> bool {
-        self == Family::GptOss
-    }
-
-    /// Are rotary tables as wide as half of what is rotated?
-    pub fn has_half_tables(self) -> bool {
-        self == Family::GptOss
-    }
-
     /// Are the logits capped by a hyperbolic tangent?
     pub fn caps_logits(self) -> bool {
         self == Family::Gemma2
@@ -89,15 +122,25 @@ impl Family {
 
     /// Have layers with a window rotary tables of their own?
     pub fn has_tables_by_window(self) -> bool {
-        self == Family::Gemma3
+        matches!(self, Family::Gemma3 | Family::Olmo3)
+    }
+
+    /// Share of a head that is rotated, where the configuration does not say.
+    pub fn rotated_share(self) -> f64 {
+        if matches!(self, Family::Glm | Family::Glm4) {
+            0.5
+        } else {
+            1.0
+        }
     }
 
     /// Every n-th layer attends to all, the others have the window, where the configuration does not say
     /// (`configuration_*.py`, `layer_types`). `None`: all layers have the window.
     pub fn full_attention_every(self) -> Option<u64> {
         match self {
-            Family::Gemma2 | Family::GptOss => Some(2),
+            Family::Gemma2 => Some(2),
             Family::Gemma3 => Some(6),
+            Family::Olmo3 | Family::Exaone4 | Family::Cohere2 => Some(4),
             _ => None,
         }
     }

@@ -1,34 +1,54 @@
 //! The parts of a decoder layer by family, in the order of registration (`__init__` of `modeling_*.py`).
 
-use super::{Architecture, Family, Part};
+use super::{Architecture, Family, Part, QueryNorm};
 
 impl Architecture {
     /// The parts of a decoder layer, in the order of registration.
-    pub fn layer(&self, index: u64) -> Vec<Part> {
-        let norms: &[&'static str] = match self.family {
+    pub fn layer(&self, _index: u64) -> Vec<Part> {
+        let mut parts = match self.family {
+            Family::Phi3 => self.fused_attention(),
+            _ => self.split_attention(),
+        };
+        parts.extend(match self.family {
+            Family::Phi3 | Family::Glm | Family::Glm4 => self.fused_mlp(),
+            Family::Starcoder2 => self.plain_mlp(),
+            _ => self.gated_mlp(),
+        });
+        parts.extend(self.norms().iter().map(|path| Part::vector(path, self.hidden)));
+        parts
+    }
+
+    /// The norms over the residual stream.
+    fn norms(&self) -> &'static [&'static str] {
+        match self.family {
             Family::Gemma2 | Family::Gemma3 => &[
                 "input_layernorm",
                 "post_attention_layernorm",
                 "pre_feedforward_layernorm",
                 "post_feedforward_layernorm",
             ],
+            Family::Glm4 => &[
+                "input_layernorm",
+                "post_attention_layernorm",
+                "post_self_attn_layernorm",
+                "post_mlp_layernorm",
+            ],
+            Family::Olmo2 | Family::Olmo3 | Family::Exaone4 => {
+                &["post_attention_layernorm", "post_feedforward_layernorm"]
+            }
+            Family::Cohere | Family::Cohere2 => &["input_layernorm"],
+            Family::Starcoder2 => &[
+                "input_layernorm",
+                "input_layernorm.bias",
+                "post_attention_layernorm",
+                "post_attention_layernorm.bias",
+            ],
             _ => &["input_layernorm", "post_attention_layernorm"],
-        };
-        let mut parts = match self.family {
-            Family::Phi3 => self.fused_attention(),
-            _ => self.attention(),
-        };
-        parts.extend(match (self.experts_of(index), self.family) {
-            (Some(experts), family) => experts.parts(self.hidden, family),
-            (None, Family::Phi3) => self.fused_mlp(),
-            (None, _) => self.gated_mlp(),
-        });
-        parts.extend(norms.iter().map(|path| Part::vector(path, self.hidden)));
-        parts
+        }
     }
 
-    /// `q_proj`, `k_proj`, `v_proj`, `o_proj`, and norms over heads.
-    fn attention(&self) -> Vec<Part> {
+    /// `q_proj`, `k_proj`, `v_proj`, `o_proj`, and norms over queries and keys.
+    fn split_attention(&self) -> Vec<Part> {
         let a = &self.attention;
         let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
         let mut parts = vec![
@@ -37,12 +57,20 @@ impl Architecture {
             Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias),
             Part::linear("self_attn.o_proj", queries, self.hidden, a.output_bias),
         ];
-        if a.head_norm {
-            parts.push(Part::vector("self_attn.q_norm", a.head_dim));
-            parts.push(Part::vector("self_attn.k_norm", a.head_dim));
-        }
-        if self.family == Family::GptOss {
-            parts.push(Part::vector("self_attn.sinks", a.heads));
+        let (q_norm, k_norm) = match self.family {
+            Family::Hunyuan => ("self_attn.query_layernorm", "self_attn.key_layernorm"),
+            _ => ("self_attn.q_norm", "self_attn.k_norm"),
+        };
+        match a.query_norm {
+            None => {}
+            Some(QueryNorm::Head) => {
+                parts.push(Part::vector(q_norm, a.head_dim));
+                parts.push(Part::vector(k_norm, a.head_dim));
+            }
+            Some(QueryNorm::Full) => {
+                parts.push(Part::vector(q_norm, queries));
+                parts.push(Part::vector(k_norm, keys));
+            }
         }
         parts
     }
@@ -73,6 +101,15 @@ impl Architecture {
         vec![
             Part::linear("mlp.gate_up_proj", self.hidden, 2 * m.width, m.bias),
             Part::linear("mlp.down_proj", m.width, self.hidden, m.bias),
+        ]
+    }
+
+    /// `c_fc`, `c_proj`.
+    fn plain_mlp(&self) -> Vec<Part> {
+        let m = &self.mlp;
+        vec![
+            Part::linear("mlp.c_fc", self.hidden, m.width, m.bias),
+            Part::linear("mlp.c_proj", m.width, self.hidden, m.bias),
         ]
     }
 }

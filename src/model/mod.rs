@@ -4,15 +4,13 @@ mod architecture;
 mod config;
 mod config_json;
 mod config_value;
-mod experts;
 mod family;
 mod implied;
 mod layer;
 mod part;
 
-pub use architecture::{Architecture, Attention, Mlp};
+pub use architecture::{Architecture, Attention, Mlp, QueryNorm};
 pub use config::HfConfig;
-pub use experts::{ExpertStorage, Experts};
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};
 

@@ -313,6 +313,7 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         inner.enter_group(Group::default());
         inner.release(seed);
+        inner.drop_held_from(0);
         for kept in std::mem::take(&mut inner.kept).into_iter().flatten() {
             inner.release(kept);
         }
@@ -387,13 +388,15 @@ impl Tape {
             let f = &mut inner.frames[frame as usize];
             f.done = true;
             let (layer, input, others, autocast) = (f.layer, f.input, f.others.clone(), f.autocast);
-            // The function runs on a detached copy of the input that requires grad as the input did.
+            // The function runs on the input as forward had it; its nodes never run, so they are not linked to it.
             let detached = {
                 let (layout, requires) = (
                     inner.records[input as usize].layout,
                     inner.records[input as usize].requires_grad,
                 );
-                let d = inner.alias(input, layout, true);
+                // Autocast caches the casts of an input that is a leaf, and of no other.
+                let made = inner.records[input as usize].node != NONE;
+                let d = inner.alias(input, layout, made);
                 inner.records[d as usize].requires_grad = requires;
                 d
             };
@@ -412,7 +415,7 @@ impl Tape {
                 inner.running.take(),
             )
         };
-        let nodes = self.inner.borrow().nodes.len();
+        let (nodes, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
         self.set_autocast(autocast);
         drop(rerun(layer, input, others));
         let mut inner = self.inner.borrow_mut();
@@ -420,6 +423,7 @@ impl Tape {
         drop(inner);
         self.set_autocast(None);
         self.drop_nodes_from(nodes);
+        self.inner.borrow_mut().drop_held_from(held);
         let mut inner = self.inner.borrow_mut();
         inner.grad_enabled = false;
         inner.recomputing = NONE;
@@ -458,13 +462,14 @@ impl Tape {
             let saved = inner.saved(node, 0);
             let layout = inner.records[saved as usize].layout;
             let requires = inner.records[saved as usize].requires_grad;
-            let d = inner.alias(saved, layout, true);
+            // A detached leaf: autocast caches its casts.
+            let d = inner.alias(saved, layout, false);
             inner.records[d as usize].requires_grad = requires;
             inner.grad_enabled = true;
             inner.in_recompute = true;
             (Tensor { tape: self, id: d }, others, inner.running.take())
         };
-        let first = self.inner.borrow().nodes.len();
+        let (first, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
         self.set_autocast(autocast);
         let output = rerun(layer, detached.clone(), others);
         self.set_autocast(None);
@@ -489,6 +494,7 @@ impl Tape {
         let incoming = std::mem::replace(&mut inner.nodes[node as usize].buffers[0], NONE);
         drop(inner);
         drop(output);
+        self.inner.borrow_mut().drop_held_from(held);
         drop(detached);
         let mut inner = self.inner.borrow_mut();
         inner.release(incoming);

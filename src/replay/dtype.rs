@@ -15,6 +15,8 @@ pub enum Dtype {
     I64,
     /// 32-bit integer.
     I32,
+    /// Signed byte.
+    I8,
     /// Byte, also for packed 4-bit weights.
     U8,
     /// Boolean, one byte.
@@ -28,7 +30,7 @@ impl Dtype {
             Dtype::I64 => 8,
             Dtype::F32 | Dtype::I32 => 4,
             Dtype::Bf16 | Dtype::F16 => 2,
-            Dtype::F8 | Dtype::U8 | Dtype::Bool => 1,
+            Dtype::F8 | Dtype::I8 | Dtype::U8 | Dtype::Bool => 1,
         }
     }
 
@@ -41,6 +43,7 @@ impl Dtype {
             Dtype::F8 => "float8_e4m3fn",
             Dtype::I64 => "int64",
             Dtype::I32 => "int32",
+            Dtype::I8 => "int8",
             Dtype::U8 => "uint8",
             Dtype::Bool => "bool",
         }
@@ -57,6 +60,7 @@ impl Dtype {
             (F8, _) | (_, F8) => F8,
             (I64, _) | (_, I64) => I64,
             (I32, _) | (_, I32) => I32,
+            (I8, _) | (_, I8) => I8,
             (U8, _) | (_, U8) => U8,
             (Bool, Bool) => Bool,
         }

@@ -33,26 +33,16 @@ pub(super) enum Gradient {
     Mean,
     /// `1 / sqrt(x)`.
     Rsqrt,
+    /// Difference of two tensors: the gradient of the second is negated.
+    Sub,
+    /// `nn.LayerNorm`.
+    LayerNorm,
     /// Product of two tensors.
     Mul,
     /// Linear layer: `View`, `T`, `Mm` or `Addmm`, `UnsafeView`.
     Linear(LinearGrad),
     /// Batched product `a @ b` of 4-D tensors, done as 3-D `bmm`.
     Bmm,
-    /// Rows put back where they were picked (`index_backward`).
-    Index,
-    /// Zeros, with the gradient of the selected elements (`value_selecting_reduction_backward`).
-    Select,
-    /// The incoming gradient, expanded over the dimension that was summed.
-    Sum { dim: usize, keep: bool },
-    /// The incoming gradient where no bound held.
-    Clamp { bounds: u8 },
-    /// Difference of two tensors: the gradient of the second is negated.
-    Sub,
-    /// Quotient of two tensors.
-    Divide,
-    /// Product of groups of rows with a matrix each.
-    GroupedMm(super::grouped_mm::GroupedMm),
     /// Softmax over the last dimension; `input` is the dtype of its argument.
     Softmax { input: Dtype },
     /// `LogSoftmaxBackward0`.
@@ -67,6 +57,8 @@ pub(super) enum Gradient {
     Efficient(super::attention::Shape),
     /// bitsandbytes' 4-bit product: the weight is dequantized again.
     Gemm4bit(super::quantized::Gemm4bit),
+    /// bitsandbytes' 8-bit product: the weight is dequantized.
+    Gemm8bit(super::int8::Gemm8bit),
     /// A reentrant checkpoint: the layer is run again and has a backward pass of its own.
     Checkpoint { layer: u32, autocast: Option<Dtype> },
 }
@@ -139,6 +131,26 @@ impl Inner {
                 for (slot, input) in out.iter_mut().zip(&inputs) {
                     if *input != NONE {
                         *slot = self.retain(g);
+                    }
+                }
+            }
+            Gradient::Sub => {
+                if inputs[0] != NONE {
+                    out[0] = self.retain(g);
+                }
+                if inputs[1] != NONE {
+                    out[1] = self.alloc(Layout::elementwise(&[&layout]), dtype, "neg");
+                }
+            }
+            Gradient::LayerNorm => {
+                // native_layer_norm_backward: input, weight, bias
+                for (slot, input) in out.iter_mut().zip(&inputs) {
+                    if let Some(input) = self.input(*input) {
+                        *slot = self.alloc(
+                            Layout::contiguous(input.layout.shape()),
+                            input.dtype,
+                            "layer_norm_backward",
+                        );
                     }
                 }
             }
@@ -217,22 +229,6 @@ impl Inner {
             }
             Gradient::Linear(_) | Gradient::Checkpoint { .. } => {}
             Gradient::Bmm => self.bmm_gradients(node, g, out),
-            Gradient::Index => self.index_gradient(node, g, out),
-            Gradient::Select => {
-                if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "zeros");
-                }
-            }
-            Gradient::Sum { dim, keep } => {
-                if let Some(input) = self.input(inputs[0]) {
-                    let size = input.layout.shape()[dim];
-                    out[0] = self.alias(g, layout.expanded(dim, size, !keep), true);
-                }
-            }
-            Gradient::Clamp { bounds } => self.clamp_gradient(g, bounds, out),
-            Gradient::Sub => self.subtract_gradients(node, g, out),
-            Gradient::Divide => self.divide_gradients(node, g, out),
-            Gradient::GroupedMm(product) => self.grouped_mm_gradients(node, g, product, out),
             Gradient::Softmax { input } => {
                 // The kernel wants grad * output, made beside the result.
                 let product_bytes = layout.numel().saturating_mul(dtype.size());
@@ -254,6 +250,7 @@ impl Inner {
             Gradient::Flash(shape) => self.flash_gradients(node, g, shape, out),
             Gradient::Efficient(shape) => self.efficient_gradients(node, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
+            Gradient::Gemm8bit(gemm) => out[0] = self.gemm_8bit_gradient(g, gemm),
         }
     }
 

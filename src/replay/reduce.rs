@@ -27,7 +27,7 @@ fn column_sum(
     multiprocessors: u64,
     threads_per_multiprocessor: u64,
 ) -> Option<(u64, u64)> {
-    let vector = [4, 2, 1].into_iter().find(|v| outputs % v == 0)?;
+    let vector = [4, 2, 1].into_iter().find(|v| outputs.is_multiple_of(*v))?;
     let most = MAX_THREADS / vector;
     let (width_limit, height_limit) = (power_below(outputs / vector, most), power_below(inputs, most));
     let height = height_limit.min(most / width_limit.min(WARP));

@@ -167,6 +167,8 @@ pub(super) struct Inner {
     pub in_recompute: bool,
     /// Tensors that reentrant checkpoints hold until the graph is dropped, by call.
     pub kept: Vec<Vec<u32>>,
+    /// Tensors that custom functions hold on their context, until the graph is dropped, and the group they are of.
+    pub held: Vec<(u32, Group)>,
     /// The recording has ended.
     pub closed: bool,
 }
@@ -377,6 +379,24 @@ impl Inner {
         }
     }
 
+    /// Holds a tensor until the graph that is being built is dropped.
+    pub fn keep_with_graph(&mut self, id: u32) {
+        if !self.stopped {
+            self.retain(id);
+            self.held.push((id, self.group));
+        }
+    }
+
+    /// Drops what the graph built since `first` held.
+    pub fn drop_held_from(&mut self, first: usize) {
+        let group = self.group;
+        for (id, held_in) in self.held.split_off(first.min(self.held.len())) {
+            self.enter_group(held_in);
+            self.release(id);
+        }
+        self.enter_group(group);
+    }
+
     /// Moves to another group of layers: closes the repetition that is open and opens the next.
     pub fn enter_group(&mut self, group: Group) {
         if group.id != self.group.id {
@@ -433,6 +453,7 @@ impl Tape {
             device,
             in_recompute: false,
             kept: Vec::new(),
+            held: Vec::new(),
             closed: false,
         };
         Tape {

@@ -1,9 +1,7 @@
 //! Linear layers: plain, 4-bit (`bitsandbytes.nn.Linear4bit`), and with a LoRA adapter around either
 //! (`peft.tuners.lora.layer.Linear`, `peft.tuners.lora.bnb.Linear4bit`).
 
-use crate::estimate::Category;
 use crate::replay::{Dtype, Gemm4bit, Tensor};
-use std::cell::RefCell;
 
 /// The base of a linear layer.
 #[derive(Debug)]
@@ -19,6 +17,11 @@ pub enum Base<'t> {
         /// Packed weight, scales and tables, held for the life of the run.
         _stored: Vec<Tensor<'t>>,
     },
+    /// LLM.int8: weight and row scales, held for the life of the run.
+    EightBit {
+        /// The int8 weight and its row scales.
+        _stored: [Tensor<'t>; 2],
+    },
 }
 
 /// A linear layer.
@@ -30,8 +33,8 @@ pub struct Linear<'t> {
     pub outputs: u64,
     /// The base weight.
     pub base: Base<'t>,
-    /// The bias. A 4-bit layer changes its dtype in its first forward pass.
-    pub bias: Option<RefCell<Tensor<'t>>>,
+    /// The bias.
+    pub bias: Option<Tensor<'t>>,
     /// `lora_A` and `lora_B`.
     pub lora: Option<(Tensor<'t>, Tensor<'t>)>,
     /// Is `lora_dropout` above zero?
@@ -49,38 +52,34 @@ impl<'t> Linear<'t> {
 
     fn base_forward(&self, x: &Tensor<'t>) -> Tensor<'t> {
         match &self.base {
-            Base::Plain(weight) => match &self.bias {
-                Some(bias) => x.linear(weight, Some(&bias.borrow())),
-                None => x.linear(weight, None),
-            },
+            Base::Plain(weight) => x.linear(weight, self.bias.as_ref()),
+            Base::EightBit { .. } => x.matmul_8bit(self.inputs, self.outputs),
             Base::FourBit { gemm, compute, .. } => {
                 let dtype = x.dtype();
                 let x = x.to(*compute);
-                self.convert_bias();
-                let mut out = x.matmul_4bit(*gemm, self.bias.is_some());
+                let bias = self.bias.as_ref().map(|bias| bias.to(*compute));
+                let mut out = x.matmul_4bit(*gemm, bias.is_some());
                 out = out.to(dtype);
                 out
             }
         }
     }
 
-    /// `self.bias.data = self.bias.data.to(x.dtype)`, which a 4-bit layer does once, `x` being in the dtype it computes in.
-    pub fn convert_bias(&self) {
-        if let (Base::FourBit { compute, .. }, Some(bias)) = (&self.base, &self.bias) {
-            bias.borrow_mut().convert_in_place(*compute, Category::Weights);
-        }
+    /// Is the base quantized by bitsandbytes? Its adapters leave casts to autocast.
+    fn quantized(&self) -> bool {
+        !matches!(self.base, Base::Plain(_))
     }
 
     fn lora_forward(&self, x: &Tensor<'t>, a: &Tensor<'t>, b: &Tensor<'t>) -> Tensor<'t> {
         let mut result = self.base_forward(x);
         let dtype = result.dtype();
-        let four_bit = matches!(self.base, Base::FourBit { .. });
-        if four_bit {
+        let quantized = self.quantized();
+        if matches!(self.base, Base::FourBit { .. }) {
             // "for 4bit, we need to defensively clone here"
             result = result.copy();
         }
-        // Linear4bit leaves the cast to autocast when that is on; Linear always casts.
-        let convert = !four_bit || x.tape().autocast().is_none();
+        // Quantized layers leave the cast to autocast when that is on; Linear always casts.
+        let convert = !quantized || x.tape().autocast().is_none();
         let x = if convert { x.to(a.dtype()) } else { x.clone() };
         let mut update = if self.dropout {
             x.dropout().linear(a, None)
@@ -89,12 +88,12 @@ impl<'t> Linear<'t> {
         };
         update = update.linear(b, None);
         update = update.scale();
-        if convert && four_bit {
+        if convert && quantized {
             update = update.to(dtype);
         }
         result = result.add(&update);
         drop(update);
-        if !four_bit {
+        if !quantized {
             result = result.to(dtype);
         }
         result
@@ -106,7 +105,7 @@ impl<'t> Linear<'t> {
             f(weight);
         }
         if let Some(bias) = &self.bias {
-            f(&bias.borrow());
+            f(bias);
         }
         if let Some((a, b)) = &self.lora {
             f(a);

@@ -28,6 +28,9 @@ impl<'t> Model<'t> {
     ) -> Output<'t> {
         let (hidden, leaf) = self.hidden_states(tape, plan, batch);
         let mut logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
+        if plan.arch.family.multiplies_logits() {
+            logits = logits.scale();
+        }
         if plan.arch.family.caps_logits() {
             logits = logits.scale();
             logits = logits.squash("tanh");

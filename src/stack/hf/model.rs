@@ -3,11 +3,10 @@
 use super::linear::{Base, Linear};
 use super::quantize;
 use crate::estimate::Category;
-use crate::model::{Part, PartKind};
+use crate::model::{Norm, Part, PartKind};
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Place, Tape, Tensor};
 use crate::stack::{Detail, groups};
-use std::cell::RefCell;
 
 /// A part of a layer on the tape.
 #[derive(Debug)]
@@ -40,6 +39,8 @@ pub struct Model<'t> {
     pub layers: Vec<Layer<'t>>,
     /// Final norm.
     pub norm: Tensor<'t>,
+    /// Its bias.
+    pub norm_bias: Option<Tensor<'t>>,
     /// Head; `None` when it is the embedding's weight.
     pub head: Option<Tensor<'t>>,
     /// Does the embedding's output require gradients (`enable_input_require_grads`)?
@@ -88,6 +89,7 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         let norm = weight(tape, &[a.hidden], plan.dtype);
+        let norm_bias = (a.norm() == Norm::Layer).then(|| weight(tape, &[a.hidden], plan.dtype));
         let tables = if a.family.has_tables_by_window() { 2 } else { 1 };
         for _ in 0..2 * tables {
             constants.push(buffer(&[a.attention.rotary_dim / 2], Dtype::F32, "inv_freq"));
@@ -98,6 +100,7 @@ impl<'t> Model<'t> {
             embed_scale,
             layers,
             norm,
+            norm_bias,
             head,
             input_requires_grad: false,
             _constants: constants,
@@ -123,22 +126,12 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         f(&self.norm);
+        if let Some(bias) = &self.norm_bias {
+            f(bias);
+        }
         if let Some(head) = &self.head {
             f(head);
         }
-    }
-
-    /// What the first forward pass changes for good.
-    pub fn settle(&self, tape: &'t Tape) {
-        for layer in &self.layers {
-            tape.enter_group(layer.group);
-            for (_, module) in &layer.parts {
-                if let Module::Linear(linear) = module {
-                    linear.convert_bias();
-                }
-            }
-        }
-        tape.enter_group(Group::default());
     }
 
     /// As [`Model::for_each_weight`], the trained ones.
@@ -181,6 +174,14 @@ impl<'t> Layer<'t> {
         }
     }
 
+    /// The bias of the norm of this path.
+    pub fn bias_of(&self, path: &'static str) -> Option<&Tensor<'t>> {
+        self.parts.iter().find_map(|(part, module)| match module {
+            Module::Weight(bias) if part.path.strip_suffix(".bias") == Some(path) => Some(bias),
+            _ => None,
+        })
+    }
+
     fn part(&self, path: &'static str) -> Option<&Module<'t>> {
         self.parts
             .iter()
@@ -198,13 +199,18 @@ impl<'t> Layer<'t> {
 
     fn load_quantized(&mut self, tape: &'t Tape, plan: &Plan, tables: &mut Vec<Tensor<'t>>) {
         for part in plan.arch.layer(self.index.into()) {
-            if let (PartKind::Linear { inputs, outputs, .. }, Storage::FourBit { double_quant }) =
-                (part.kind, plan.storage)
-            {
-                let base = quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables);
-                self.parts
-                    .push((part, Module::Linear(linear(plan, inputs, outputs, base))));
-            }
+            let PartKind::Linear { inputs, outputs, .. } = part.kind else {
+                continue;
+            };
+            let base = match plan.storage {
+                Storage::Plain => continue,
+                Storage::EightBit => quantize::eight_bit(tape, inputs, outputs),
+                Storage::FourBit { double_quant } => {
+                    quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables)
+                }
+            };
+            self.parts
+                .push((part, Module::Linear(linear(plan, inputs, outputs, base))));
         }
     }
 
@@ -226,7 +232,7 @@ impl<'t> Layer<'t> {
                             linear(plan, inputs, outputs, base)
                         }
                     };
-                    module.bias = bias.then(|| RefCell::new(weight(tape, &[outputs], plan.dtype)));
+                    module.bias = bias.then(|| weight(tape, &[outputs], plan.dtype));
                     Module::Linear(module)
                 }
             };

@@ -4,11 +4,13 @@ use crate::model::Norm;
 use crate::replay::{Dtype, Tensor};
 
 /// The norm of an architecture.
-pub fn norm<'t>(kind: Norm, x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
+pub fn norm<'t>(kind: Norm, x: &Tensor<'t>, weight: &Tensor<'t>, bias: Option<&Tensor<'t>>) -> Tensor<'t> {
     match kind {
+        Norm::RmsInFp32 => rms_norm_in_fp32(x, weight),
+        Norm::Centred => centred_norm(x, weight),
+        Norm::Layer => x.layer_norm(weight, bias),
         Norm::Rms => rms_norm(x, weight),
         Norm::ZeroCentred => zero_centred_norm(x, weight),
-        Norm::ScaledBefore => scaled_before_norm(x, weight),
     }
 }
 
@@ -39,12 +41,34 @@ pub fn zero_centred_norm<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> 
     output.to(x.dtype())
 }
 
-/// `GptOssRMSNorm.forward`.
-pub fn scaled_before_norm<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
+/// `Olmo2RMSNorm.forward`.
+fn rms_norm_in_fp32<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
     let mut hidden = x.to(Dtype::F32);
     let variance = hidden.square().mean_last();
     let scale = variance.add_number().rsqrt();
     hidden = hidden.mul(&scale);
     drop(scale);
     weight.mul(&hidden).to(x.dtype())
+}
+
+/// `CohereLayerNorm.forward`.
+fn centred_norm<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
+    let mut hidden = x.to(Dtype::F32);
+    let mean = hidden.mean_last();
+    let variance = {
+        let mut squares = hidden.sub(&mean);
+        squares = squares.square();
+        squares.mean_last()
+    };
+    hidden = {
+        let centred = hidden.sub(&mean);
+        let mut scale = variance.add_number();
+        scale = scale.rsqrt();
+        centred.mul(&scale)
+    };
+    hidden = {
+        let weight = weight.to(Dtype::F32);
+        weight.mul(&hidden)
+    };
+    hidden.to(x.dtype())
 }

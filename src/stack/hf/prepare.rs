@@ -1,11 +1,11 @@
 //! What happens between loading and training: freezing, `prepare_model_for_kbit_training`, adapters.
 
+use super::linear::Base;
 use super::model::{Model, Module};
 use crate::estimate::Category;
-use crate::plan::Plan;
+use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Tape, Tensor};
 use crate::scenario::Checkpointing;
-use std::cell::RefCell;
 
 impl<'t> Model<'t> {
     /// Readies the model for training: which weights train, in which dtype, what the embedding's output needs.
@@ -13,6 +13,7 @@ impl<'t> Model<'t> {
         if plan.prepare_kbit {
             self.prepare_kbit(tape);
         }
+        self.convert_biases(tape);
         // `gradient_checkpointing_enable` calls `enable_input_require_grads` for models of token ids
         // (`transformers/modeling_utils.py`).
         self.input_requires_grad = plan.checkpointing != Checkpointing::None;
@@ -30,20 +31,16 @@ impl<'t> Model<'t> {
             tape.enter_group(layer.group);
             for (_, module) in &mut layer.parts {
                 match module {
-                    Module::Linear(linear) => {
-                        linear
-                            .bias
-                            .as_mut()
-                            .map(RefCell::get_mut)
-                            .into_iter()
-                            .for_each(up);
-                    }
+                    Module::Linear(linear) => linear.bias.as_mut().into_iter().for_each(up),
                     Module::Weight(weight) => up(weight),
                 }
             }
         }
         tape.enter_group(Group::default());
         up(&mut self.norm);
+        if let Some(bias) = &mut self.norm_bias {
+            up(bias);
+        }
         if let Some(head) = &mut self.head {
             up(head);
         }
@@ -51,16 +48,36 @@ impl<'t> Model<'t> {
         tape.empty_cache();
     }
 
+    /// `Linear4bit.forward` gives its bias the compute dtype for good, at its first call (`bias.data =
+    /// bias.data.to(x.dtype)`, `bitsandbytes/nn/modules.py`).
+    fn convert_biases(&mut self, tape: &'t Tape) {
+        for layer in &mut self.layers {
+            tape.enter_group(layer.group);
+            for (_, linear) in layer.linears_mut() {
+                if let (Base::FourBit { compute, .. }, Some(bias)) = (&linear.base, &mut linear.bias) {
+                    bias.convert_in_place(*compute, Category::Weights);
+                }
+            }
+        }
+        tape.enter_group(Group::default());
+    }
+
     /// `get_peft_model`: adapters come to the GPU in the dtype of the base, all of them, and are then cast to their own
     /// (`autocast_adapter_dtype`).
     fn add_adapters(&mut self, tape: &'t Tape, plan: &Plan) {
         let Some(lora) = &plan.lora else { return };
+        // They take the dtype of the base's weight when that is a float (`BaseTunerLayer._move_adapter_to_device_of_base_layer`).
+        let first = if plan.storage == Storage::EightBit {
+            Dtype::F32
+        } else {
+            plan.dtype
+        };
         for layer in &mut self.layers {
             layer.on(tape, |layer| {
                 for (name, linear) in layer.linears_mut() {
                     if lora.targets.contains(name) {
                         let make = |rows, columns| {
-                            tape.tensor(&[rows, columns], plan.dtype, Category::Adapters, "adapter")
+                            tape.tensor(&[rows, columns], first, Category::Adapters, "adapter")
                         };
                         let a = make(lora.rank, linear.inputs);
                         let b = make(linear.outputs, lora.rank);

@@ -59,3 +59,14 @@ pub fn four_bit<'t>(
         _stored: stored,
     }
 }
+
+/// A linear weight as `Int8Params.to("cuda")` makes it: through fp16 (`nn/modules.py: Int8Params._quantize`).
+pub fn eight_bit<'t>(tape: &'t Tape, inputs: u64, outputs: u64) -> Base<'t> {
+    const OP: &str = "int8_vectorwise_quant";
+    let _half = tape.temporary(&[outputs, inputs], Dtype::F16, "to");
+    let scales = tape.tensor(&[outputs], Dtype::F32, Category::QuantState, OP);
+    let weight = tape.tensor(&[outputs, inputs], Dtype::I8, Category::Weights, OP);
+    Base::EightBit {
+        _stored: [weight, scales],
+    }
+}

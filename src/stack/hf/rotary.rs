@@ -45,35 +45,39 @@ fn rotate_half<'t>(x: &Tensor<'t>) -> Tensor<'t> {
 
 /// One tensor of `apply_rotary_pos_emb`.
 pub fn rotate<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
-    let straight = x.mul(&shared.cos);
-    let turned = rotate_half(x).mul(&shared.sin);
+    rotate_by(x, &shared.cos, &shared.sin)
+}
+
+/// As [`rotate`], by these tables.
+pub fn rotate_by<'t>(x: &Tensor<'t>, cos: &Tensor<'t>, sin: &Tensor<'t>) -> Tensor<'t> {
+    let straight = x.mul(cos);
+    let turned = rotate_half(x).mul(sin);
     straight.add(&turned)
 }
 
-/// GPT-OSS's `_apply_rotary_emb`: the halves are turned apart.
-pub fn rotate_halves<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
-    let (first_half, second_half) = x.halves_last();
-    let first = first_half.mul(&shared.cos).sub(&second_half.mul(&shared.sin));
-    let second = second_half.mul(&shared.cos).add(&first_half.mul(&shared.sin));
-    first.cat_last(&second)
+/// `Olmo2`'s `apply_rotary_pos_emb`: rotated by tables in fp32, then back in the dtype of the queries.
+pub fn rotate_in_fp32<'t>(q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -> (Tensor<'t>, Tensor<'t>) {
+    let (q_embed, k_embed) = (rotate(q, shared), rotate(k, shared));
+    (q_embed.to(q.dtype()), k_embed.to(k.dtype()))
 }
 
 /// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
 pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
     let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
-    let half = plan.arch.family.has_half_tables();
-    let width = if half { d / 2 } else { d };
-    let table = |op| tape.temporary(&[1, 1, s, width], Dtype::F32, op);
+    let table = |op| tape.temporary(&[1, 1, s, d], Dtype::F32, op);
     tape.within("rotary_emb", || {
         let _positions = tape.temporary(&[1, 1, s], Dtype::F32, "float");
         let _frequencies = tape.temporary(&[1, d / 2, s], Dtype::F32, "matmul");
         tape.touch_workspace();
-        let _angles = (!half).then(|| table("cat"));
+        let _angles = table("cat");
         let scaled = |op| {
             let _raw = table(op);
             table("mul")
         };
         let (cos, sin) = (scaled("cos"), scaled("sin"));
+        if plan.arch.family.has_fp32_tables() {
+            return (cos, sin);
+        }
         (cos.to(dtype), sin.to(dtype))
     })
 }

@@ -22,7 +22,6 @@ pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInc
     if *steps.start() > 1 {
         let biased = plan.has_bias();
         tape.warm_up(biased, biased && plan.checkpointing != Checkpointing::None);
-        model.settle(tape);
         states.create_all(tape, model, plan);
     }
     match plan.harness {
@@ -154,9 +153,8 @@ fn train_with_trainer<'t>(
             tape.phase(Phase::Clip, step, micro as u8);
             tape.scratch(1, "isnan");
             tape.scratch(4, "div");
+            last_norm = None;
         }
-        // `grad_norm = None` before the optimizer's step.
-        last_norm = None;
         if plan.clip {
             last_norm = Some(clip_gradients(tape, model));
         }

@@ -10,15 +10,15 @@ use crate::replay::Tensor;
 /// `Gemma2DecoderLayer.forward`.
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
     let mut residual = x;
-    let mut hidden = layer.zero_centred_norm("input_layernorm", &residual);
+    let mut hidden = layer.norm(plan, "input_layernorm", &residual);
     let _weights;
     (hidden, _weights) = attention(layer, plan, &hidden, shared);
-    hidden = layer.zero_centred_norm("post_attention_layernorm", &hidden);
+    hidden = layer.norm(plan, "post_attention_layernorm", &hidden);
     hidden = residual.add(&hidden);
     residual = hidden;
-    hidden = layer.zero_centred_norm("pre_feedforward_layernorm", &residual);
+    hidden = layer.norm(plan, "pre_feedforward_layernorm", &residual);
     hidden = layer.gated_mlp(plan, &hidden);
-    hidden = layer.zero_centred_norm("post_feedforward_layernorm", &hidden);
+    hidden = layer.norm(plan, "post_feedforward_layernorm", &hidden);
     hidden = residual.add(&hidden);
     hidden
 }

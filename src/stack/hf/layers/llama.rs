@@ -1,59 +1,43 @@
-//! Llama, Qwen2, Qwen3 and Mistral (`transformers/models/llama/modeling_llama.py` and its kin, which differ by biases,
-//! norms over heads and windows).
+//! Llama, Mistral, Qwen2, Qwen3 and SmolLM3 (`transformers/models/llama/modeling_llama.py` and its kin, which differ by
+//! biases, norms over heads, windows, and layers without positions).
 
 use super::super::model::Layer;
-use super::super::rotary::{Shared, rotate};
+use super::super::rotary::Shared;
 use super::Attended;
 use crate::plan::Plan;
 use crate::replay::Tensor;
 
 /// `LlamaDecoderLayer.forward`.
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
-    with_mlp(layer, plan, x, shared, |x| layer.gated_mlp(plan, x))
-}
-
-/// As [`layer`], with another MLP.
-pub(super) fn with_mlp<'t>(
-    layer: &Layer<'t>,
-    plan: &Plan,
-    x: Tensor<'t>,
-    shared: &Shared<'t>,
-    mlp: impl FnOnce(&Tensor<'t>) -> Tensor<'t>,
-) -> Tensor<'t> {
     let mut residual = x;
-    let mut hidden = layer.rms_norm("input_layernorm", &residual);
+    let mut hidden = layer.norm(plan, "input_layernorm", &residual);
     let _weights;
     (hidden, _weights) = attention(layer, plan, &hidden, shared);
     hidden = residual.add(&hidden);
     residual = hidden;
-    hidden = layer.rms_norm("post_attention_layernorm", &residual);
-    hidden = mlp(&hidden);
+    hidden = layer.norm(plan, "post_attention_layernorm", &residual);
+    hidden = layer.gated_mlp(plan, &hidden);
     hidden = residual.add(&hidden);
     hidden
 }
 
 /// `LlamaAttention.forward`; with norms over heads, `Qwen3Attention.forward`.
-pub(super) fn attention<'t>(
-    layer: &Layer<'t>,
-    plan: &Plan,
-    x: &Tensor<'t>,
-    shared: &Shared<'t>,
-) -> Attended<'t> {
+pub fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared<'t>) -> Attended<'t> {
     let a = &plan.arch.attention;
     let heads = |t: Tensor<'t>, n: u64| t.reshape(&[plan.batch, plan.seq, n, a.head_dim]);
     let mut q = heads(layer.linear("self_attn.q_proj", x), a.heads);
-    if a.head_norm {
-        q = layer.rms_norm("self_attn.q_norm", &q);
+    if a.query_norm.is_some() {
+        q = layer.norm(plan, "self_attn.q_norm", &q);
     }
     q = q.transpose(1, 2);
     let mut k = heads(layer.linear("self_attn.k_proj", x), a.kv_heads);
-    if a.head_norm {
-        k = layer.rms_norm("self_attn.k_norm", &k);
+    if a.query_norm.is_some() {
+        k = layer.norm(plan, "self_attn.k_norm", &k);
     }
     k = k.transpose(1, 2);
     let v = heads(layer.linear("self_attn.v_proj", x), a.kv_heads).transpose(1, 2);
-    (q, k) = x
-        .tape()
-        .within("self_attn", || (rotate(&q, shared), rotate(&k, shared)));
+    if plan.arch.rotates(layer.index.into()) {
+        (q, k) = layer.rotated(&q, &k, shared);
+    }
     layer.attend(plan, &q, &k, &v, shared)
 }

@@ -1,18 +1,22 @@
 //! Decoder layers, one architecture a file, each written as its modeling code in transformers.
 
-mod experts;
+mod cohere;
+mod exaone4;
 mod gemma;
 mod gemma2;
-mod gpt_oss;
+mod glm;
+mod granite;
+mod hunyuan;
 mod llama;
-mod mixtral;
+mod ministral3;
+mod olmo2;
 mod phi3;
-mod qwen3_moe;
+mod starcoder2;
 
 use super::attention::attend;
 use super::model::Layer;
-use super::norm::{rms_norm, scaled_before_norm, zero_centred_norm};
-use super::rotary::Shared;
+use super::norm::norm;
+use super::rotary::{Shared, rotate};
 use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Place, Tensor};
@@ -30,41 +34,39 @@ impl<'t> Layer<'t> {
             module: "",
         });
         let layer = match plan.arch.family {
-            Family::Llama => llama::layer,
+            Family::Llama | Family::SmolLm3 => llama::layer,
             Family::Gemma => gemma::layer,
             Family::Gemma2 | Family::Gemma3 => gemma2::layer,
             Family::Phi3 => phi3::layer,
-            Family::Qwen3Moe => qwen3_moe::layer,
-            Family::Mixtral => mixtral::layer,
-            Family::GptOss => gpt_oss::layer,
+            Family::Granite => granite::layer,
+            Family::Olmo2 | Family::Olmo3 => olmo2::layer,
+            Family::Exaone4 => exaone4::layer,
+            Family::Hunyuan => hunyuan::layer,
+            Family::Ministral3 => ministral3::layer,
+            Family::Starcoder2 => starcoder2::layer,
+            Family::Glm => glm::layer,
+            Family::Glm4 => glm::layer4,
+            Family::Cohere | Family::Cohere2 => cohere::layer,
         };
         let out = layer(self, plan, x, shared);
         tape.enter(outer);
         out
     }
 
-    /// RMSNorm by the weight of this path.
-    fn rms_norm(&self, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
+    /// The architecture's norm by the weight of this path.
+    fn norm(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
         match self.weight(path) {
-            Some(weight) => x.tape().within(path, || rms_norm(x, weight)),
+            Some(weight) => x
+                .tape()
+                .within(path, || norm(plan.arch.norm(), x, weight, self.bias_of(path))),
             None => x.clone(),
         }
     }
 
-    /// GPT-OSS's RMSNorm by the weight of this path.
-    fn scaled_before_norm(&self, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
-        match self.weight(path) {
-            Some(weight) => x.tape().within(path, || scaled_before_norm(x, weight)),
-            None => x.clone(),
-        }
-    }
-
-    /// Gemma's RMSNorm by the weight of this path.
-    fn zero_centred_norm(&self, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
-        match self.weight(path) {
-            Some(weight) => x.tape().within(path, || zero_centred_norm(x, weight)),
-            None => x.clone(),
-        }
+    /// `apply_rotary_pos_emb(q, k, cos, sin)`.
+    fn rotated(&self, q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -> (Tensor<'t>, Tensor<'t>) {
+        q.tape()
+            .within("self_attn", || (rotate(q, shared), rotate(k, shared)))
     }
 
     /// `self.path(x).view(hidden_shape).transpose(1, 2)`: batch x heads x sequence x width.

@@ -10,12 +10,12 @@ use crate::replay::Tensor;
 /// `Phi3DecoderLayer.forward`, its dropouts off.
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
     let mut residual = x;
-    let mut hidden = layer.rms_norm("input_layernorm", &residual);
+    let mut hidden = layer.norm(plan, "input_layernorm", &residual);
     let _weights;
     (hidden, _weights) = attention(layer, plan, &hidden, shared);
     hidden = residual.add(&hidden);
     residual = hidden;
-    hidden = layer.rms_norm("post_attention_layernorm", &residual);
+    hidden = layer.norm(plan, "post_attention_layernorm", &residual);
     hidden = layer.fused_mlp(plan, &hidden);
     hidden = residual.add(&hidden);
     hidden

@@ -1,0 +1,34 @@
+//! HunYuan dense (`transformers/models/hunyuan_v1_dense/modeling_hunyuan_v1_dense.py`): Llama with norms over heads
+//! behind the rotation.
+
+use super::super::model::Layer;
+use super::super::rotary::Shared;
+use super::Attended;
+use crate::plan::Plan;
+use crate::replay::Tensor;
+
+/// `HunYuanDenseV1DecoderLayer.forward`.
+pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+    let mut residual = x;
+    let mut hidden = layer.norm(plan, "input_layernorm", &residual);
+    let _weights;
+    (hidden, _weights) = attention(layer, plan, &hidden, shared);
+    hidden = residual.add(&hidden);
+    residual = hidden;
+    hidden = layer.norm(plan, "post_attention_layernorm", &residual);
+    hidden = layer.gated_mlp(plan, &hidden);
+    hidden = residual.add(&hidden);
+    hidden
+}
+
+/// `HunYuanDenseV1Attention.forward`.
+fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared<'t>) -> Attended<'t> {
+    let a = &plan.arch.attention;
+    let mut q = layer.heads(plan, "self_attn.q_proj", x, a.heads);
+    let mut k = layer.heads(plan, "self_attn.k_proj", x, a.kv_heads);
+    let v = layer.heads(plan, "self_attn.v_proj", x, a.kv_heads);
+    (q, k) = layer.rotated(&q, &k, shared);
+    q = layer.norm(plan, "self_attn.query_layernorm", &q);
+    k = layer.norm(plan, "self_attn.key_layernorm", &k);
+    layer.attend(plan, &q, &k, &v, shared)
+}
