@@ -79,7 +79,6 @@ impl<'t> Model<'t> {
         }
     }
 
-<<<<<<< a46944f76874353f80a3b8824f864e5b43e4a94b
     /// `LlamaModel.forward`: embedding, layers, norm. Beside the hidden states, the leaf that their graph begins with.
     pub fn hidden_states(
         &self,
@@ -87,12 +86,7 @@ impl<'t> Model<'t> {
         plan: &Plan,
         batch: &Batch<'t>,
     ) -> (Tensor<'t>, Option<Tensor<'t>>) {
-        let embeds = tape.within("embed_tokens", || self.embeddings(batch));
-=======
-    /// `LlamaModel.forward`: embedding, layers, norm.
-    pub fn hidden_states(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> Tensor<'t> {
         let mut embeds = tape.within("embed_tokens", || self.embeddings(batch));
->>>>>>> 3e485fa
         if self.input_requires_grad {
             embeds.set_requires_grad(true);
         }
@@ -122,21 +116,15 @@ impl<'t> Model<'t> {
             };
         }
         tape.enter_group(Group::default());
-<<<<<<< a46944f76874353f80a3b8824f864e5b43e4a94b
-        hidden = tape.within("norm", || norm(plan.arch.norm(), &hidden, &self.norm));
+        hidden = tape.within("norm", || {
+            norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref())
+        });
         (hidden, self.has_leaf().then_some(embeds))
     }
 
     /// Are the embedded tokens a leaf, as where frozen embeddings are made to require gradients?
     pub fn has_leaf(&self) -> bool {
         self.input_requires_grad && !self.embed.requires_grad()
-=======
-        hidden = tape.within("norm", || {
-            norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref())
-        });
-        drop(embeds);
-        hidden
->>>>>>> 3e485fa
     }
 
     /// `loss.backward()`.
