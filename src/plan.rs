@@ -51,8 +51,10 @@ pub enum AttentionKernel {
 /// A run, resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The model.
+    /// The model; of a multimodal one, its language part.
     pub arch: Architecture,
+    /// Weights beside the language part: vision and audio towers and their projectors. They rest in 16 bit.
+    pub towers: u64,
     /// Dtype of the weights as loaded.
     pub dtype: Dtype,
     /// Storage of the base's linear layers.
@@ -136,6 +138,19 @@ pub fn config(scenario: &Scenario) -> Result<HfConfig, EstimateError> {
                 Err(EstimateError::Invalid(vec![FieldError::new("model", problem)]))
             }
         },
+    }
+}
+
+/// Weights beside the language part.
+fn towers(scenario: &Scenario) -> Result<u64, EstimateError> {
+    match &scenario.model {
+        ModelRef::Catalog(id) => {
+            Ok(catalog::model(id).map_or(0, |m| m.computed_params.saturating_sub(m.text_params)))
+        }
+        ModelRef::Config(config) if config.vision_config.is_some() => {
+            not_modelled("the size of the vision tower is known for models of the catalog only")
+        }
+        ModelRef::Config(_) => Ok(0),
     }
 }
 
@@ -223,6 +238,7 @@ impl Plan {
         };
         let attention = attention_kernel(s, &arch, capability, dtype)?;
         Ok(Plan {
+            towers: towers(s)?,
             arch,
             dtype,
             storage,
@@ -318,6 +334,13 @@ impl Plan {
     /// Calls `f` with every kind of weight of the model, adapters included.
     pub fn for_each_parameter(&self, mut f: impl FnMut(Parameter)) {
         let full = self.lora.is_none();
+        if self.towers > 0 {
+            f(Parameter {
+                elements: self.towers,
+                count: 1,
+                trained: false,
+            });
+        }
         for (elements, count) in self.arch.outside_layers() {
             f(Parameter {
                 elements,

@@ -4,6 +4,8 @@
 
 use plimsoll::catalog;
 use plimsoll::model::Architecture;
+use plimsoll::plan::Plan;
+use plimsoll::scenario::{Method, ModelRef, Scenario, WeightFormat};
 use plimsoll::score::{self, RowScore};
 
 /// The weights of a model's language part, where a forward pass is written for it.
@@ -34,6 +36,22 @@ fn small_models_of_every_architecture_take_what_they_took() {
         ] {
             let quantity = quantity.as_ref().unwrap();
             assert_eq!(quantity.estimated, quantity.measured, "{}: {name}", row.id);
+        }
+    }
+}
+
+/// A multimodal model is its language part and towers at rest: all parameters of the catalog, and no more.
+#[test]
+fn towers_of_multimodal_models_are_counted_with_their_parameters() {
+    for model in catalog::models() {
+        let scenario = Scenario {
+            model: ModelRef::Catalog(model.id.clone()),
+            method: Method::Full,
+            weights: WeightFormat::Bf16,
+            ..Scenario::default()
+        };
+        if let Ok(plan) = Plan::new(&scenario) {
+            assert_eq!(plan.parameters(), model.computed_params, "{}", model.id);
         }
     }
 }

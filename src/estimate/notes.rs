@@ -58,6 +58,13 @@ pub fn warnings(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>, managed: u6
                 .into(),
         );
     }
+    if plan.towers > 0 {
+        notes.push(format!(
+            "the model is trained on text: the {} of its vision and audio towers and projectors are counted as frozen {} weights, without activations",
+            Bytes(plan.towers.saturating_mul(plan.dtype.size())),
+            if plan.dtype == Dtype::F32 { "fp32" } else { "16-bit" }
+        ));
+    }
     if plan.storage == Storage::EightBit {
         notes.push(
             "LLM.int8 holds the input of every linear layer until backward has ended, with checkpointing too; columns of outliers, which depend on values, are not counted"

@@ -45,7 +45,7 @@ pub struct Model<'t> {
     pub head: Option<Tensor<'t>>,
     /// Does the embedding's output require gradients (`enable_input_require_grads`)?
     pub input_requires_grad: bool,
-    /// Rotary frequencies and tables that quantization shares between weights.
+    /// Rotary frequencies, tables that quantization shares between weights, and towers that see no input.
     _constants: Vec<Tensor<'t>>,
 }
 
@@ -77,6 +77,9 @@ impl<'t> Model<'t> {
                 layer.on(tape, |layer| layer.load_quantized(tape, plan, &mut constants));
             }
             tape.enter_group(Group::default());
+        }
+        if plan.towers > 0 {
+            constants.push(weight(tape, &[plan.towers], plan.dtype));
         }
         let embed = weight(tape, &[a.vocab, a.hidden], plan.dtype);
         let buffer = |shape: &[u64], dtype, name| tape.tensor(shape, dtype, Category::Buffers, name);
