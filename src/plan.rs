@@ -221,6 +221,11 @@ impl Plan {
                 if !s.lora.modules_to_save.is_empty() {
                     return not_modelled("modules_to_save are not modelled yet");
                 }
+                if let Some(name) = names_experts(&arch, &s.lora.targets) {
+                    return not_modelled(format!(
+                        "adapters on stacked experts and their router (target '{name}') are not modelled"
+                    ));
+                }
                 if !names_a_linear_layer(&arch, &s.lora.targets) {
                     // "Target modules ... not found in the base model" (PEFT).
                     return not_modelled("no linear layer of this model has a name among the targets");
@@ -271,6 +276,13 @@ impl Plan {
     }
 }
 
+/// The target that PEFT turns into adapters on stacked experts or their router, as `all-linear` does too
+/// (`peft/utils/transformers_weight_conversion.py: _convert_peft_config_moe`).
+fn names_experts(arch: &Architecture, targets: &Targets) -> Option<&'static str> {
+    let names = arch.experts.as_ref()?.converted_targets;
+    names.iter().copied().find(|name| targets.contains(name))
+}
+
 /// Do the targets name any linear layer?
 fn names_a_linear_layer(arch: &Architecture, targets: &Targets) -> bool {
     arch.kinds().iter().any(|&(index, _)| {
@@ -288,7 +300,7 @@ fn attention_kernel(
     capability: (u32, u32),
     dtype: Dtype,
 ) -> Result<AttentionKernel, EstimateError> {
-    if s.attention == Attention::Eager {
+    if s.attention == Attention::Eager || arch.family.is_always_eager() {
         return Ok(AttentionKernel::Eager);
     }
     let a = &arch.attention;

@@ -24,11 +24,19 @@ fn parameters_of_every_architecture_are_those_of_the_catalog_to_the_unit() {
 /// Small models of every architecture, run by the real libraries.
 #[test]
 fn small_models_of_every_architecture_take_what_they_took() {
-    let rows = include_bytes!("fixtures/oracle/architectures.jsonl");
-    let (rows, errors) = score::read("architectures.jsonl", rows);
+    take_what_they_took(include_bytes!("fixtures/oracle/architectures.jsonl"));
+}
+
+#[test]
+fn small_models_with_experts_take_what_they_took() {
+    take_what_they_took(include_bytes!("fixtures/oracle/experts.jsonl"));
+}
+
+fn take_what_they_took(rows: &[u8]) {
+    let (rows, errors) = score::read("rows", rows);
     assert_eq!(errors, []);
     for row in rows {
-        let score = RowScore::of(&row, "architectures.jsonl");
+        let score = RowScore::of(&row, "rows");
         assert_eq!(score.reason, None, "{}", row.id);
         for (name, quantity) in [
             ("allocated", &score.quantities.allocated),

@@ -31,7 +31,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 20] = [
+const MODEL_TYPES: [&str; 23] = [
     "llama",
     "mistral",
     "qwen2",
@@ -52,6 +52,9 @@ const MODEL_TYPES: [&str; 20] = [
     "glm4",
     "cohere",
     "cohere2",
+    "qwen3_moe",
+    "mixtral",
+    "gpt_oss",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {
@@ -64,9 +67,20 @@ fn config() -> impl Strategy<Value = HfConfig> {
         500..9000u64,
         any::<bool>(),
         prop_oneof![Just(None), (1..1500u64).prop_map(Some)],
+        (1..33u64, 1..9u64, any::<bool>(), 1..4u64),
     )
         .prop_map(
-            |(model_type, layers, (heads, kv_heads), head_dim, width, vocab, tied, sliding_window)| {
+            |(
+                model_type,
+                layers,
+                (heads, kv_heads),
+                head_dim,
+                width,
+                vocab,
+                tied,
+                sliding_window,
+                experts,
+            )| {
                 HfConfig {
                     model_type: model_type.into(),
                     vocab_size: vocab,
@@ -78,6 +92,12 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     head_dim: Some(head_dim),
                     tie_word_embeddings: tied,
                     sliding_window,
+                    num_experts: Some(experts.0),
+                    num_local_experts: Some(experts.0),
+                    num_experts_per_tok: Some(experts.1.min(experts.0)),
+                    norm_topk_prob: Some(experts.2),
+                    decoder_sparse_step: Some(experts.3),
+                    moe_intermediate_size: Some(width * 24),
                     ..HfConfig::default()
                 }
             },

@@ -1,6 +1,6 @@
 //! The architecture that a forward pass is written against: dimensions and the kinds of its parts.
 
-use super::{Family, HfConfig, Norm};
+use super::{Experts, Family, HfConfig, Norm};
 
 /// A decoder-only language model.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Architecture {
     pub attention: Attention,
     /// The MLP of a layer.
     pub mlp: Mlp,
+    /// The experts, in layers that have them.
+    pub experts: Option<Experts>,
 }
 
 /// Grouped-query attention.
@@ -120,6 +122,7 @@ impl Architecture {
                 bias: config.mlp_bias == Some(true),
                 activation,
             },
+            experts: Experts::of(&config, family)?,
         })
     }
 }
@@ -149,9 +152,16 @@ impl Architecture {
                 .unwrap_or(false)
     }
 
+    /// The experts of this layer, if it has any.
+    pub fn experts_of(&self, index: u64) -> Option<&Experts> {
+        self.experts.as_ref().filter(|experts| experts.are_in(index))
+    }
+
     /// A number for each layer; layers of the same number are alike in parts and forward pass.
     pub fn kind_of_layer(&self, index: u64) -> u32 {
-        u32::from(self.is_windowed(index)) + 2 * u32::from(self.rotates(index))
+        u32::from(self.is_windowed(index))
+            + 2 * u32::from(self.rotates(index))
+            + 4 * u32::from(self.experts_of(index).is_some())
     }
 
     /// Have queries and keys of this layer rotary positions?

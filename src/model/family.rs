@@ -37,6 +37,12 @@ pub enum Family {
     Cohere,
     /// `modeling_cohere2.py`.
     Cohere2,
+    /// `modeling_qwen3_moe.py`.
+    Qwen3Moe,
+    /// `modeling_mixtral.py`.
+    Mixtral,
+    /// `modeling_gpt_oss.py`.
+    GptOss,
 }
 
 /// How a norm computes.
@@ -75,6 +81,9 @@ impl Family {
             "glm4" => Family::Glm4,
             "cohere" => Family::Cohere,
             "cohere2" => Family::Cohere2,
+            "qwen3_moe" => Family::Qwen3Moe,
+            "mixtral" => Family::Mixtral,
+            "gpt_oss" => Family::GptOss,
             _ => return None,
         })
     }
@@ -83,7 +92,7 @@ impl Family {
     pub fn norm(self) -> Norm {
         match self {
             Family::Gemma | Family::Gemma2 | Family::Gemma3 => Norm::ZeroCentred,
-            Family::Olmo2 | Family::Olmo3 => Norm::RmsInFp32,
+            Family::Olmo2 | Family::Olmo3 | Family::GptOss => Norm::RmsInFp32,
             Family::Cohere | Family::Cohere2 => Norm::Centred,
             Family::Starcoder2 => Norm::Layer,
             _ => Norm::Rms,
@@ -115,6 +124,21 @@ impl Family {
         self == Family::Gemma2
     }
 
+    /// Must attention be eager, its softmax having a column of its own (`_supports_sdpa = False`)?
+    pub fn is_always_eager(self) -> bool {
+        self == Family::GptOss
+    }
+
+    /// Is the mask made without looking for packed sequences (no `position_ids` among its arguments)?
+    pub fn ignores_packing(self) -> bool {
+        self == Family::GptOss
+    }
+
+    /// Are rotary tables as wide as half of what is rotated?
+    pub fn has_half_tables(self) -> bool {
+        self == Family::GptOss
+    }
+
     /// Are the logits capped by a hyperbolic tangent?
     pub fn caps_logits(self) -> bool {
         self == Family::Gemma2
@@ -138,7 +162,7 @@ impl Family {
     /// (`configuration_*.py`, `layer_types`). `None`: all layers have the window.
     pub fn full_attention_every(self) -> Option<u64> {
         match self {
-            Family::Gemma2 => Some(2),
+            Family::Gemma2 | Family::GptOss => Some(2),
             Family::Gemma3 => Some(6),
             Family::Olmo3 | Family::Exaone4 | Family::Cohere2 => Some(4),
             _ => None,

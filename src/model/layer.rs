@@ -4,15 +4,16 @@ use super::{Architecture, Family, Part, QueryNorm};
 
 impl Architecture {
     /// The parts of a decoder layer, in the order of registration.
-    pub fn layer(&self, _index: u64) -> Vec<Part> {
+    pub fn layer(&self, index: u64) -> Vec<Part> {
         let mut parts = match self.family {
             Family::Phi3 => self.fused_attention(),
             _ => self.split_attention(),
         };
-        parts.extend(match self.family {
-            Family::Phi3 | Family::Glm | Family::Glm4 => self.fused_mlp(),
-            Family::Starcoder2 => self.plain_mlp(),
-            _ => self.gated_mlp(),
+        parts.extend(match (self.experts_of(index), self.family) {
+            (Some(experts), family) => experts.parts(self.hidden, family),
+            (None, Family::Phi3 | Family::Glm | Family::Glm4) => self.fused_mlp(),
+            (None, Family::Starcoder2) => self.plain_mlp(),
+            (None, _) => self.gated_mlp(),
         });
         parts.extend(self.norms().iter().map(|path| Part::vector(path, self.hidden)));
         parts
@@ -71,6 +72,9 @@ impl Architecture {
                 parts.push(Part::vector(q_norm, queries));
                 parts.push(Part::vector(k_norm, keys));
             }
+        }
+        if self.family == Family::GptOss {
+            parts.push(Part::vector("self_attn.sinks", a.heads));
         }
         parts
     }

@@ -4,6 +4,7 @@ mod architecture;
 mod config;
 mod config_json;
 mod config_value;
+mod experts;
 mod family;
 mod implied;
 mod layer;
@@ -11,6 +12,7 @@ mod part;
 
 pub use architecture::{Architecture, Attention, Mlp, QueryNorm};
 pub use config::HfConfig;
+pub use experts::{ExpertStorage, Experts};
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};
 

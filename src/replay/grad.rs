@@ -33,8 +33,6 @@ pub(super) enum Gradient {
     Mean,
     /// `1 / sqrt(x)`.
     Rsqrt,
-    /// Difference of two tensors: the gradient of the second is negated.
-    Sub,
     /// `nn.LayerNorm`.
     LayerNorm,
     /// Product of two tensors.
@@ -43,6 +41,20 @@ pub(super) enum Gradient {
     Linear(LinearGrad),
     /// Batched product `a @ b` of 4-D tensors, done as 3-D `bmm`.
     Bmm,
+    /// Rows put back where they were picked (`index_backward`).
+    Index,
+    /// Zeros, with the gradient of the selected elements (`value_selecting_reduction_backward`).
+    Select,
+    /// The incoming gradient, expanded over the dimension that was summed.
+    Sum { dim: usize, keep: bool },
+    /// The incoming gradient where no bound held.
+    Clamp { bounds: u8 },
+    /// Difference of two tensors: the gradient of the second is negated.
+    Sub,
+    /// Quotient of two tensors.
+    Divide,
+    /// Product of groups of rows with a matrix each.
+    GroupedMm(super::grouped_mm::GroupedMm),
     /// Softmax over the last dimension; `input` is the dtype of its argument.
     Softmax { input: Dtype },
     /// `LogSoftmaxBackward0`.
@@ -229,6 +241,21 @@ impl Inner {
             }
             Gradient::Linear(_) | Gradient::Checkpoint { .. } => {}
             Gradient::Bmm => self.bmm_gradients(node, g, out),
+            Gradient::Index => self.index_gradient(node, g, out),
+            Gradient::Select => {
+                if let Some(input) = self.input(inputs[0]) {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "zeros");
+                }
+            }
+            Gradient::Sum { dim, keep } => {
+                if let Some(input) = self.input(inputs[0]) {
+                    let size = input.layout.shape()[dim];
+                    out[0] = self.alias(g, layout.expanded(dim, size, !keep), true);
+                }
+            }
+            Gradient::Clamp { bounds } => self.clamp_gradient(g, bounds, out),
+            Gradient::Divide => self.divide_gradients(node, g, out),
+            Gradient::GroupedMm(product) => self.grouped_mm_gradients(node, g, product, out),
             Gradient::Softmax { input } => {
                 // The kernel wants grad * output, made beside the result.
                 let product_bytes = layout.numel().saturating_mul(dtype.size());

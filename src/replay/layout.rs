@@ -113,6 +113,40 @@ impl Layout {
         self.with_contiguity()
     }
 
+    /// One dimension repeated without memory (`expand`); `new`: it is put in before.
+    pub fn expanded(mut self, dim: usize, size: u64, new: bool) -> Self {
+        if new {
+            self.shape.copy_within(dim..MAX_DIMS - 1, dim + 1);
+            self.strides.copy_within(dim..MAX_DIMS - 1, dim + 1);
+            self.dims += 1;
+        }
+        self.shape[dim] = size;
+        self.strides[dim] = 0;
+        self.numel = self.shape().iter().fold(1, |n, &s| n.saturating_mul(s));
+        self.with_contiguity()
+    }
+
+    /// A dense tensor of as many rows as asked for.
+    pub fn with_rows(mut self, rows: u64) -> Self {
+        self.shape[0] = rows;
+        Layout::contiguous(self.shape())
+    }
+
+    /// Every second element of the last dimension.
+    pub fn every_second_last(mut self) -> Self {
+        if let Some(last) = (self.dims as usize).checked_sub(1) {
+            self.numel /= 2;
+            self.shape[last] /= 2;
+            self.strides[last] *= 2;
+        }
+        self.with_contiguity()
+    }
+
+    /// The layout of a new tensor of the same sizes (`empty_like`).
+    pub fn like(&self) -> Self {
+        Layout::elementwise(&[self])
+    }
+
     /// A part of the last dimension.
     pub fn narrowed_last(mut self, size: u64) -> Self {
         if self.dims > 0 {

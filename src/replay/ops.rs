@@ -394,7 +394,10 @@ impl<'t> Tensor<'t> {
             let s = layout.shape();
             t.reshape(&[s[0] * s[1], s[2], s[3]])
         };
-        let (a, b) = (flat(self), flat(other));
+        // Autocast casts the arguments of the call from the last to the first.
+        let other = other.in_autocast();
+        let this = self.in_autocast();
+        let (a, b) = (flat(&this), flat(&other));
         let (left, right) = (self.layout(), other.layout());
         let shape = [
             left.shape()[0],
@@ -457,6 +460,13 @@ impl<'t> Tensor<'t> {
             inner.casts.push((self.id, group));
         }
         cast
+    }
+
+    fn in_autocast(&self) -> Tensor<'t> {
+        match self.tape.autocast() {
+            Some(dtype) => self.autocast_operand(dtype),
+            None => self.clone(),
+        }
     }
 
     /// `torch.nn.functional.linear(self, weight, bias)`.

@@ -90,6 +90,7 @@ impl<'t> Model<'t> {
         if self.input_requires_grad {
             embeds.set_requires_grad(true);
         }
+        let leaf = self.has_leaf().then(|| embeds.clone());
         if plan.arch.family.multiplies_embeddings() {
             embeds = embeds.scale();
         }
@@ -119,7 +120,7 @@ impl<'t> Model<'t> {
         hidden = tape.within("norm", || {
             norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref())
         });
-        (hidden, self.has_leaf().then_some(embeds))
+        (hidden, leaf)
     }
 
     /// Are the embedded tokens a leaf, as where frozen embeddings are made to require gradients?

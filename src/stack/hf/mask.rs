@@ -16,7 +16,7 @@ pub fn sliding_window_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> Opt
 fn mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, windowed: bool) -> Option<Tensor<'t>> {
     let (b, s) = (plan.batch, plan.seq);
     let temporary = |shape: &[u64], dtype, op| tape.temporary(shape, dtype, op);
-    {
+    if !plan.arch.family.ignores_packing() {
         let _first = temporary(&[b, 1], Dtype::I64, "sub");
         let _difference = {
             let _padded = temporary(&[b, s + 1], Dtype::I64, "diff");

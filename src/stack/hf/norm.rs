@@ -41,7 +41,7 @@ pub fn zero_centred_norm<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> 
     output.to(x.dtype())
 }
 
-/// `Olmo2RMSNorm.forward`.
+/// `Olmo2RMSNorm.forward`, `GptOssRMSNorm.forward`.
 fn rms_norm_in_fp32<'t>(x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
     let mut hidden = x.to(Dtype::F32);
     let variance = hidden.square().mean_last();

@@ -61,15 +61,25 @@ pub fn rotate_in_fp32<'t>(q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -
     (q_embed.to(q.dtype()), k_embed.to(k.dtype()))
 }
 
+/// GPT-OSS's `_apply_rotary_emb`: the halves are turned apart.
+pub fn rotate_halves<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+    let (first_half, second_half) = x.halves_last();
+    let first = first_half.mul(&shared.cos).sub(&second_half.mul(&shared.sin));
+    let second = second_half.mul(&shared.cos).add(&first_half.mul(&shared.sin));
+    first.cat_last(&second)
+}
+
 /// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
 pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
     let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
-    let table = |op| tape.temporary(&[1, 1, s, d], Dtype::F32, op);
+    let half = plan.arch.family.has_half_tables();
+    let width = if half { d / 2 } else { d };
+    let table = |op| tape.temporary(&[1, 1, s, width], Dtype::F32, op);
     tape.within("rotary_emb", || {
         let _positions = tape.temporary(&[1, 1, s], Dtype::F32, "float");
         let _frequencies = tape.temporary(&[1, d / 2, s], Dtype::F32, "matmul");
         tape.touch_workspace();
-        let _angles = table("cat");
+        let _angles = (!half).then(|| table("cat"));
         let scaled = |op| {
             let _raw = table(op);
             table("mul")

@@ -153,8 +153,9 @@ fn train_with_trainer<'t>(
             tape.phase(Phase::Clip, step, micro as u8);
             tape.scratch(1, "isnan");
             tape.scratch(4, "div");
-            last_norm = None;
         }
+        // `grad_norm = None` before the optimizer's step.
+        last_norm = None;
         if plan.clip {
             last_norm = Some(clip_gradients(tape, model));
         }

@@ -9,6 +9,17 @@ use crate::replay::Tensor;
 
 /// `LlamaDecoderLayer.forward`.
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+    with_mlp(layer, plan, x, shared, |x| layer.gated_mlp(plan, x))
+}
+
+/// As [`layer`], with another MLP.
+pub(super) fn with_mlp<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    x: Tensor<'t>,
+    shared: &Shared<'t>,
+    mlp: impl FnOnce(&Tensor<'t>) -> Tensor<'t>,
+) -> Tensor<'t> {
     let mut residual = x;
     let mut hidden = layer.norm(plan, "input_layernorm", &residual);
     let _weights;
@@ -16,7 +27,7 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
     hidden = residual.add(&hidden);
     residual = hidden;
     hidden = layer.norm(plan, "post_attention_layernorm", &residual);
-    hidden = layer.gated_mlp(plan, &hidden);
+    hidden = mlp(&hidden);
     hidden = residual.add(&hidden);
     hidden
 }

@@ -2,15 +2,19 @@
 
 mod cohere;
 mod exaone4;
+mod experts;
 mod gemma;
 mod gemma2;
 mod glm;
+mod gpt_oss;
 mod granite;
 mod hunyuan;
 mod llama;
 mod ministral3;
+mod mixtral;
 mod olmo2;
 mod phi3;
+mod qwen3_moe;
 mod starcoder2;
 
 use super::attention::attend;
@@ -47,6 +51,9 @@ impl<'t> Layer<'t> {
             Family::Glm => glm::layer,
             Family::Glm4 => glm::layer4,
             Family::Cohere | Family::Cohere2 => cohere::layer,
+            Family::Qwen3Moe => qwen3_moe::layer,
+            Family::Mixtral => mixtral::layer,
+            Family::GptOss => gpt_oss::layer,
         };
         let out = layer(self, plan, x, shared);
         tape.enter(outer);

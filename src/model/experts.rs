@@ -1,0 +1,119 @@
+//! Experts: how many there are, which layers have them, and the parts that hold their weights.
+
+use super::{Family, HfConfig, Part, PartKind};
+
+/// From this many experts on, choosing among them takes another kernel, with scratch of its own
+/// (`aten/src/ATen/native/cuda/TensorTopK.cu: should_use_mbtopk`).
+const MOST_EXPERTS: u64 = 400;
+
+/// The experts of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experts {
+    /// How many.
+    pub count: u64,
+    /// Experts a token is sent to.
+    pub per_token: u64,
+    /// Width of one.
+    pub width: u64,
+    /// Are a token's weights divided by their sum?
+    pub normalize: bool,
+    /// Every n-th layer has experts.
+    pub every: u64,
+    /// How their weights are stored.
+    pub storage: ExpertStorage,
+    /// Names of modules of earlier versions, which PEFT takes for the stacked weights and the router
+    /// (`peft/utils/transformers_weight_conversion.py: _MOE_TARGET_MODULE_MAPPING`).
+    pub converted_targets: &'static [&'static str],
+}
+
+/// How the weights of experts are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpertStorage {
+    /// Gate and up behind each other, outputs x inputs.
+    Concatenated,
+    /// Gate and up in turns, inputs x outputs, with biases; the gate is clamped (GPT-OSS).
+    Interleaved,
+}
+
+impl Experts {
+    /// The experts of a configuration, if its family has any.
+    ///
+    /// # Errors
+    /// The reason, when they cannot be replayed.
+    pub(super) fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
+        let count = match family {
+            Family::Qwen3Moe => config.num_experts,
+            Family::Mixtral | Family::GptOss => config.num_local_experts,
+            _ => return Ok(None),
+        };
+        let (Some(count), Some(per_token)) = (count, config.num_experts_per_tok) else {
+            return Err("the number of experts is not given".into());
+        };
+        if count == 0 || per_token == 0 || per_token > count {
+            return Err(format!("{per_token} of {count} experts a token cannot be"));
+        }
+        if count >= MOST_EXPERTS {
+            return Err(format!(
+                "choosing among {MOST_EXPERTS} or more experts is not modelled"
+            ));
+        }
+        Ok(Some(Experts {
+            count,
+            per_token,
+            width: match family {
+                Family::Mixtral | Family::GptOss => config.intermediate_size,
+                _ => config.moe_intermediate_size.unwrap_or(config.intermediate_size),
+            },
+            normalize: config.norm_topk_prob.unwrap_or(true),
+            every: match family {
+                Family::Qwen3Moe => config.decoder_sparse_step.unwrap_or(1).max(1),
+                _ => 1,
+            },
+            storage: match family {
+                Family::GptOss => ExpertStorage::Interleaved,
+                _ => ExpertStorage::Concatenated,
+            },
+            converted_targets: match family {
+                Family::Mixtral => &["gate", "w1", "w2", "w3"],
+                Family::GptOss => &[],
+                _ => &["gate", "gate_proj", "up_proj", "down_proj"],
+            },
+        }))
+    }
+
+    /// Has this layer experts?
+    pub fn are_in(&self, layer: u64) -> bool {
+        (layer + 1).is_multiple_of(self.every)
+    }
+
+    /// The parts that stand in place of an MLP, in the order of registration.
+    pub(super) fn parts(&self, hidden: u64, family: Family) -> Vec<Part> {
+        if self.storage == ExpertStorage::Interleaved {
+            return vec![
+                weight("mlp.router.weight", [self.count, hidden, 0]),
+                weight("mlp.router.bias", [self.count, 0, 0]),
+                weight("mlp.experts.gate_up_proj", [self.count, hidden, 2 * self.width]),
+                weight("mlp.experts.gate_up_proj_bias", [self.count, 2 * self.width, 0]),
+                weight("mlp.experts.down_proj", [self.count, self.width, hidden]),
+                weight("mlp.experts.down_proj_bias", [self.count, hidden, 0]),
+            ];
+        }
+        let router = [weight("mlp.gate.weight", [self.count, hidden, 0])];
+        let experts = [
+            weight("mlp.experts.gate_up_proj", [self.count, 2 * self.width, hidden]),
+            weight("mlp.experts.down_proj", [self.count, hidden, self.width]),
+        ];
+        match family {
+            Family::Qwen3Moe => experts.into_iter().chain(router).collect(),
+            _ => router.into_iter().chain(experts).collect(),
+        }
+    }
+}
+
+/// A bare parameter.
+fn weight(path: &'static str, shape: [u64; 3]) -> Part {
+    Part {
+        path,
+        kind: PartKind::Weight(shape),
+    }
+}

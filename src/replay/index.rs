@@ -1,0 +1,111 @@
+//! Rows picked by an index, and elements masked out.
+
+use super::autograd::MAX_EDGES;
+use super::dtype::Dtype;
+use super::grad::Gradient;
+use super::layout::Layout;
+use super::tape::{Inner, Tensor};
+
+impl<'t> Tensor<'t> {
+    /// `self[index]`: rows, in the order of a one-dimensional index.
+    pub fn pick_rows(&self, index: &Tensor<'t>) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let (layout, dtype) = (
+            inner.records[self.id as usize].layout,
+            inner.records[self.id as usize].dtype,
+        );
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Index, "IndexBackward0", &[self.id]));
+        if let Some(node) = node {
+            inner.save(node, 0, index.id);
+        }
+        let count = inner.records[index.id as usize].layout.numel();
+        let out = inner.alloc(layout.with_rows(count), dtype, "index");
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
+    }
+
+    /// `self.masked_fill(mask, 0.0)`.
+    pub fn masked_fill(&self, mask: &Tensor<'t>) -> Tensor<'t> {
+        self.masked(mask, false)
+    }
+
+    /// `self.masked_fill_(mask, 0.0)`.
+    pub fn masked_fill_in_place(&self, mask: &Tensor<'t>) -> Tensor<'t> {
+        self.masked(mask, true)
+    }
+
+    fn masked(&self, mask: &Tensor<'t>, in_place: bool) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Pointwise, "MaskedFillBackward0", &[self.id]));
+        if let Some(node) = node {
+            inner.save(node, 0, mask.id);
+        }
+        let (layout, dtype) = (
+            inner.records[self.id as usize].layout,
+            inner.records[self.id as usize].dtype,
+        );
+        let out = if in_place {
+            inner.alias(self.id, layout, false)
+        } else {
+            inner.alloc(layout, dtype, "masked_fill")
+        };
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
+    }
+
+    /// `torch.topk(self, k, dim=-1)`: values and their indices. (Up to 400 columns one kernel needs no scratch:
+    /// `TensorTopK.cu: should_use_mbtopk`.)
+    pub fn top_k(&self, k: u64) -> (Tensor<'t>, Tensor<'t>) {
+        self.select("topk", "TopkBackward0", k)
+    }
+
+    /// `self.max(dim=-1, keepdim=True)`: values and their indices.
+    pub fn max_last(&self) -> (Tensor<'t>, Tensor<'t>) {
+        self.select("max", "MaxBackward0", 1)
+    }
+
+    fn select(&self, op: &'static str, name: &'static str, columns: u64) -> (Tensor<'t>, Tensor<'t>) {
+        let mut inner = self.tape.inner.borrow_mut();
+        let dtype = inner.records[self.id as usize].dtype;
+        let layout = inner.records[self.id as usize].layout.with_last(columns);
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Select, name, &[self.id]));
+        let values = inner.alloc(layout, dtype, op);
+        let indices = inner.alloc(layout, Dtype::I64, op);
+        if let Some(node) = node {
+            inner.set_node(values, node, 0);
+            inner.save(node, 0, indices);
+        }
+        let tensor = |id| Tensor { tape: self.tape, id };
+        (tensor(values), tensor(indices))
+    }
+}
+
+impl Inner {
+    /// `index_backward`: zeros, to which the gradient's rows are added.
+    pub(super) fn index_gradient(&mut self, node: u32, g: u32, out: &mut [u32; MAX_EDGES]) {
+        let index = self.saved(node, 0);
+        let count = self.records[index as usize].layout.numel();
+        let dtype = self.records[g as usize].dtype;
+        if let Some(input) = self.input(self.nodes[node as usize].inputs[0]) {
+            let shape = Layout::contiguous(input.layout.shape());
+            out[0] = self.alloc(shape, dtype, "index_backward");
+            self.scatter_scratch(count, shape.shape().first().copied().unwrap_or(0));
+        }
+    }
+}

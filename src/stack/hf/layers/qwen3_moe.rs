@@ -1,0 +1,39 @@
+//! Qwen3 with experts (`transformers/models/qwen3_moe/modeling_qwen3_moe.py`).
+
+use super::super::model::Layer;
+use super::super::rotary::Shared;
+use super::experts::{Routing, normalized, sparse_block};
+use super::llama;
+use crate::plan::Plan;
+use crate::replay::{Dtype, Tensor};
+
+/// `Qwen3MoeDecoderLayer.forward`.
+pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+    llama::with_mlp(layer, plan, x, shared, |x| {
+        match plan.arch.experts_of(layer.index.into()) {
+            // `Qwen3MoeSparseMoeBlock.forward`.
+            Some(experts) => sparse_block(layer, plan, experts, x, |x, router| {
+                route(x, router, experts.per_token, experts.normalize)
+            }),
+            None => layer.gated_mlp(plan, x),
+        }
+    })
+}
+
+/// `Qwen3MoeTopKRouter.forward`.
+fn route<'t>(x: &Tensor<'t>, router: &Tensor<'t>, per_token: u64, normalize: bool) -> Routing<'t> {
+    // `hidden_states.reshape(-1, self.hidden_dim)`: a view of its own.
+    let x = x.reshape(x.layout().shape());
+    let logits = x.linear(router, None);
+    let probabilities = logits.softmax(Dtype::F32);
+    let (mut values, experts) = probabilities.top_k(per_token);
+    if normalize {
+        values = normalized(&values);
+    }
+    values = values.to(logits.dtype());
+    Routing {
+        _logits: logits,
+        weights: values,
+        _experts: experts,
+    }
+}
