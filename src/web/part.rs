@@ -76,7 +76,8 @@ impl Part {
     }
 }
 
-/// The parts of an estimate that are not empty, in stacking order, in bytes. They sum to the expected process memory.
+/// The parts of an estimate that are not empty, in stacking order, in bytes. They sum to the expected process memory, or
+/// to what is needed where that is more (least capacity comes in steps of 32 MiB).
 pub fn parts(estimate: &Estimate) -> Vec<(Part, u64)> {
     let bytes = |part| match part {
         Part::Live(category) => estimate.breakdown.get(&category).copied().unwrap_or(0),

@@ -19,11 +19,13 @@ pub enum Field {
     Batch,
     /// Micro-batches per optimizer step.
     GradAccum,
+    /// Compute capability when no card is named.
+    ComputeCapability,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 7] = [
+    pub const ALL: [Field; 8] = [
         Field::Rank,
         Field::Dropout,
         Field::Targets,
@@ -31,6 +33,7 @@ impl Field {
         Field::Seq,
         Field::Batch,
         Field::GradAccum,
+        Field::ComputeCapability,
     ];
 
     /// The name in URLs and in [`FieldError`]s.
@@ -43,6 +46,7 @@ impl Field {
             Field::Seq => "seq",
             Field::Batch => "batch",
             Field::GradAccum => "grad_accum",
+            Field::ComputeCapability => "compute_capability",
         }
     }
 
@@ -59,6 +63,7 @@ impl Field {
             Field::Seq => scenario.seq.to_string(),
             Field::Batch => scenario.batch.to_string(),
             Field::GradAccum => scenario.grad_accum.to_string(),
+            Field::ComputeCapability => scenario.compute_capability.clone().unwrap_or_default(),
         }
     }
 
@@ -75,6 +80,9 @@ impl Field {
             Field::Dropout => scenario.lora.dropout = self.share(text)?,
             Field::Targets => scenario.lora.targets = targets(text),
             Field::ModulesToSave => scenario.lora.modules_to_save = names(text),
+            Field::ComputeCapability => {
+                scenario.compute_capability = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+            }
         }
         Ok(())
     }

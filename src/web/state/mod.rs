@@ -15,17 +15,14 @@ pub use field::Field;
 pub use setting::{Offer, Setting, Switch};
 
 use crate::scenario::{FieldError, ModelRef, Scenario};
-use std::collections::BTreeMap;
 
 /// Everything the page shows follows from this.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// The scenario as far as what was typed could be read.
     pub scenario: Scenario,
-    /// Text that stands in a field as it was typed, while it differs from the scenario's own.
-    typed: BTreeMap<Field, String>,
-    /// Texts that could not be read, by field.
-    unread: BTreeMap<Field, FieldError>,
+    /// What stands in fields as it was typed.
+    typed: Vec<Typed>,
     /// What is wrong with the scenario.
     problems: Vec<FieldError>,
     /// The last good answer and how it stands to the scenario.
@@ -34,13 +31,20 @@ pub struct State {
     pub notices: Vec<String>,
 }
 
+/// A text as it was typed, which stays in its field while it cannot be read.
+#[derive(Clone, Debug, PartialEq)]
+struct Typed {
+    field: Field,
+    text: String,
+    error: Option<FieldError>,
+}
+
 impl State {
     /// The state that a link opens; an empty fragment opens the defaults.
     pub fn open(fragment: &str) -> Self {
         let mut state = State {
             scenario: Scenario::default(),
-            typed: BTreeMap::new(),
-            unread: BTreeMap::new(),
+            typed: Vec::new(),
             problems: Vec::new(),
             answer: Answer::default(),
             notices: Vec::new(),
@@ -66,17 +70,13 @@ impl State {
             Action::Choose(setting, slug) => self.choose(setting, &slug),
             Action::Turn(switch, on) => switch.set(on, &mut self.scenario),
             Action::Type(field, text) => {
-                match field.read(&text, &mut self.scenario) {
-                    Ok(()) => self.unread.remove(&field),
-                    Err(error) => self.unread.insert(field, error),
-                };
-                self.typed.insert(field, text);
+                let error = field.read(&text, &mut self.scenario).err();
+                self.typed.retain(|typed| typed.field != field);
+                self.typed.push(Typed { field, text, error });
             }
-            Action::Leave(field) => {
-                if !self.unread.contains_key(&field) {
-                    self.typed.remove(&field);
-                }
-            }
+            Action::Leave(field) => self
+                .typed
+                .retain(|typed| typed.field != field || typed.error.is_some()),
             Action::Open(fragment) => self.read_link(&fragment),
             Action::DismissNotices => self.notices.clear(),
         }
@@ -101,13 +101,12 @@ impl State {
         self.scenario = link.scenario;
         self.notices = link.notices;
         self.typed.clear();
-        self.unread.clear();
     }
 
     /// Brings problems and answer in line with the scenario.
     fn settle(&mut self) {
         self.problems = self.scenario.problems();
-        if self.problems.is_empty() && self.unread.is_empty() {
+        if self.all_problems().next().is_none() {
             self.answer = self.answer.next(&self.scenario);
         } else {
             self.answer = self.answer.overtaken();
@@ -116,23 +115,21 @@ impl State {
 
     /// What stands in a field.
     pub fn text(&self, field: Field) -> String {
-        self.typed
-            .get(&field)
-            .cloned()
-            .unwrap_or_else(|| field.text(&self.scenario))
+        let typed = self.typed.iter().find(|typed| typed.field == field);
+        typed.map_or_else(|| field.text(&self.scenario), |typed| typed.text.clone())
     }
 
     /// What is wrong with a field, by its name.
     pub fn problem(&self, name: &str) -> Option<String> {
-        let unread = self.unread.values().find(|error| error.field == name);
-        unread
-            .or_else(|| self.problems.iter().find(|p| p.field == name))
-            .map(|p| p.problem.clone())
+        self.all_problems()
+            .find(|problem| problem.field == name)
+            .map(|problem| problem.problem.clone())
     }
 
-    /// Everything that is wrong.
+    /// Everything that is wrong, what could not be read first.
     pub fn all_problems(&self) -> impl Iterator<Item = &FieldError> {
-        self.unread.values().chain(&self.problems)
+        let unread = self.typed.iter().filter_map(|typed| typed.error.as_ref());
+        unread.chain(&self.problems)
     }
 
     /// Why a setting cannot take a value in this scenario, or nothing when it can.

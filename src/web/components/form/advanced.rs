@@ -19,13 +19,19 @@ const ALWAYS: [Switch; 6] = [
 
 /// The settings that most people leave alone.
 pub fn advanced(desk: &Desk) -> Html {
-    let method = desk.state.scenario.method;
+    let scenario = &desk.state.scenario;
+    let method = scenario.method;
     html! {
         <details class="advanced">
             <summary>{"Advanced"}</summary>
             {radios(desk, Setting::Harness, "Training loop")}
             {select(desk, Setting::SdpaBackend, "SDPA kernel")}
             {radios(desk, Setting::Float8, "Float8 products")}
+            // A card brings its own; one that contradicts it can be taken away here.
+            if scenario.gpu.is_none() || scenario.compute_capability.is_some() {
+                {text(desk, Field::ComputeCapability, "Compute capability",
+                    "such as 8.9, when no card is named: chooses kernels and workspaces")}
+            }
             if method != Method::Full {
                 {radios(desk, Setting::AdapterDtype, "Adapter dtype")}
                 {text(desk, Field::ModulesToSave, "Modules trained whole",
