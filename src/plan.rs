@@ -3,7 +3,7 @@
 
 use crate::catalog;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, HfConfig, PartKind};
+use crate::model::{Architecture, ExpertStorage, HfConfig, PartKind};
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef,
@@ -315,7 +315,8 @@ fn attention_kernel(
     let flash = capability.0 >= 8 && a.head_dim <= 256 && compute != Dtype::F32;
     let grouped = a.kv_heads != a.heads;
     let efficient = !grouped && (compute != Dtype::Bf16 || capability.0 >= 8);
-    let windowed = a.sliding_window.is_some_and(|w| w <= s.seq);
+    let windowed =
+        a.sliding_window.is_some_and(|w| w <= s.seq) && (0..arch.layers).any(|i| arch.is_windowed(i));
     if windowed {
         return not_modelled("sliding windows shorter than the sequence are not modelled yet");
     }
@@ -399,6 +400,15 @@ impl Plan {
 
     /// Does any linear layer add its bias within the product (which then is cuBLASLt's)?
     pub fn has_bias(&self) -> bool {
+        // A biased router is no linear layer: no quantization takes it.
+        if self
+            .arch
+            .experts
+            .as_ref()
+            .is_some_and(|e| e.storage == ExpertStorage::Interleaved)
+        {
+            return true;
+        }
         if self.storage == Storage::EightBit {
             return false;
         }

@@ -31,7 +31,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 23] = [
+const MODEL_TYPES: [&str; 25] = [
     "llama",
     "mistral",
     "qwen2",
@@ -55,6 +55,8 @@ const MODEL_TYPES: [&str; 23] = [
     "qwen3_moe",
     "mixtral",
     "gpt_oss",
+    "qwen2_moe",
+    "olmoe",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {

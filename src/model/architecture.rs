@@ -88,6 +88,9 @@ impl Architecture {
                 ));
             }
         };
+        if family.masks_an_empty_window() && config.sliding_window.is_some() {
+            return Err("sliding windows are not written for this model type".into());
+        }
         let heads = config.num_attention_heads.max(1);
         let scope = config.attention_bias_scope.as_deref().unwrap_or("");
         let biased = config.attention_bias == Some(true);
@@ -113,7 +116,10 @@ impl Architecture {
                     Some(_) => Some(QueryNorm::Full),
                     None => None,
                 },
-                sliding_window: config.sliding_window,
+                sliding_window: match config.sliding_window {
+                    None if family.masks_an_empty_window() => Some(0),
+                    window => window,
+                },
                 windowed_layers: windowed_layers(&config, family),
                 rotary_dim,
             },
@@ -129,6 +135,9 @@ impl Architecture {
 
 /// Which layers have a sliding window.
 fn windowed_layers(config: &HfConfig, family: Family) -> Vec<bool> {
+    if family.masks_an_empty_window() {
+        return vec![false];
+    }
     match (&config.layer_types_pattern, family.full_attention_every()) {
         (Some(types), _) => types.iter().map(|t| t == "sliding_attention").collect(),
         (None, Some(every)) => (1..=every).map(|i| i != every).collect(),

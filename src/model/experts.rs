@@ -17,6 +17,8 @@ pub struct Experts {
     pub width: u64,
     /// Are a token's weights divided by their sum?
     pub normalize: bool,
+    /// Width of the expert that sees every token.
+    pub shared_width: Option<u64>,
     /// Every n-th layer has experts.
     pub every: u64,
     /// How their weights are stored.
@@ -42,7 +44,7 @@ impl Experts {
     /// The reason, when they cannot be replayed.
     pub(super) fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
         let count = match family {
-            Family::Qwen3Moe => config.num_experts,
+            Family::Qwen3Moe | Family::Qwen2Moe | Family::Olmoe => config.num_experts,
             Family::Mixtral | Family::GptOss => config.num_local_experts,
             _ => return Ok(None),
         };
@@ -64,9 +66,15 @@ impl Experts {
                 Family::Mixtral | Family::GptOss => config.intermediate_size,
                 _ => config.moe_intermediate_size.unwrap_or(config.intermediate_size),
             },
-            normalize: config.norm_topk_prob.unwrap_or(true),
+            normalize: config
+                .norm_topk_prob
+                .unwrap_or(!matches!(family, Family::Qwen2Moe | Family::Olmoe)),
+            shared_width: match family {
+                Family::Qwen2Moe => config.shared_expert_intermediate_size,
+                _ => None,
+            },
             every: match family {
-                Family::Qwen3Moe => config.decoder_sparse_step.unwrap_or(1).max(1),
+                Family::Qwen3Moe | Family::Qwen2Moe => config.decoder_sparse_step.unwrap_or(1).max(1),
                 _ => 1,
             },
             storage: match family {
@@ -75,7 +83,7 @@ impl Experts {
             },
             converted_targets: match family {
                 Family::Mixtral => &["gate", "w1", "w2", "w3"],
-                Family::GptOss => &[],
+                Family::GptOss | Family::Qwen2Moe => &[],
                 _ => &["gate", "gate_proj", "up_proj", "down_proj"],
             },
         }))
@@ -103,10 +111,19 @@ impl Experts {
             weight("mlp.experts.gate_up_proj", [self.count, 2 * self.width, hidden]),
             weight("mlp.experts.down_proj", [self.count, hidden, self.width]),
         ];
-        match family {
+        let mut parts: Vec<Part> = match family {
             Family::Qwen3Moe => experts.into_iter().chain(router).collect(),
             _ => router.into_iter().chain(experts).collect(),
+        };
+        if let Some(width) = self.shared_width {
+            parts.extend([
+                Part::linear("mlp.shared_expert.gate_proj", hidden, width, false),
+                Part::linear("mlp.shared_expert.up_proj", hidden, width, false),
+                Part::linear("mlp.shared_expert.down_proj", width, hidden, false),
+                Part::linear("mlp.shared_expert_gate", hidden, 1, false),
+            ]);
         }
+        parts
     }
 }
 

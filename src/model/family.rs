@@ -39,6 +39,10 @@ pub enum Family {
     Cohere2,
     /// `modeling_qwen3_moe.py`.
     Qwen3Moe,
+    /// `modeling_qwen2_moe.py`.
+    Qwen2Moe,
+    /// `modeling_olmoe.py`.
+    Olmoe,
     /// `modeling_mixtral.py`.
     Mixtral,
     /// `modeling_gpt_oss.py`.
@@ -82,6 +86,8 @@ impl Family {
             "cohere" => Family::Cohere,
             "cohere2" => Family::Cohere2,
             "qwen3_moe" => Family::Qwen3Moe,
+            "qwen2_moe" => Family::Qwen2Moe,
+            "olmoe" => Family::Olmoe,
             "mixtral" => Family::Mixtral,
             "gpt_oss" => Family::GptOss,
             _ => return None,
@@ -127,6 +133,12 @@ impl Family {
     /// Must attention be eager, its softmax having a column of its own (`_supports_sdpa = False`)?
     pub fn is_always_eager(self) -> bool {
         self == Family::GptOss
+    }
+
+    /// Is a mask for layers with a window made although no layer has one, of a window of no tokens
+    /// (`Qwen2MoeModel.forward`, `Qwen2MoeConfig.sliding_window`)?
+    pub fn masks_an_empty_window(self) -> bool {
+        self == Family::Qwen2Moe
     }
 
     /// Is the mask made without looking for packed sequences (no `position_ids` among its arguments)?

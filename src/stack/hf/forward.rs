@@ -33,6 +33,8 @@ impl<'t> Batch<'t> {
 struct ByWindow<'t> {
     full: Option<Shared<'t>>,
     windowed: Option<Shared<'t>>,
+    /// A mask that no layer takes.
+    _idle: Option<Tensor<'t>>,
 }
 
 impl<'t> ByWindow<'t> {
@@ -53,7 +55,13 @@ fn shared_by_window<'t>(tape: &'t Tape, plan: &Plan, positions: Tensor<'t>, dtyp
         (0..plan.arch.layers).any(|i| windowed(&i)),
     );
     let full = some_full.then(|| causal_mask(tape, plan, dtype));
-    let sliding = some_windowed.then(|| sliding_window_mask(tape, plan, dtype));
+    let masked = some_windowed || plan.arch.family.masks_an_empty_window();
+    let mut sliding = masked.then(|| sliding_window_mask(tape, plan, dtype));
+    let idle = if some_windowed {
+        None
+    } else {
+        sliding.take().flatten()
+    };
     let tables = rotary_tables(tape, plan, dtype);
     let own_tables = (some_full && some_windowed && plan.arch.family.has_tables_by_window())
         .then(|| rotary_tables(tape, plan, dtype));
@@ -66,6 +74,7 @@ fn shared_by_window<'t>(tape: &'t Tape, plan: &Plan, positions: Tensor<'t>, dtyp
     ByWindow {
         full: full.map(|mask| shared(&tables, mask)),
         windowed: sliding.map(|mask| shared(own_tables.as_ref().unwrap_or(&tables), mask)),
+        _idle: idle,
     }
 }
 

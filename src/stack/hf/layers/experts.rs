@@ -16,8 +16,17 @@ pub struct Routing<'t> {
     pub _experts: Tensor<'t>,
 }
 
-/// A mixture of experts in place of an MLP: the tokens in one row each, routed, computed,
-/// and in their shape again.
+/// The tokens in one row each.
+pub fn rows<'t>(plan: &Plan, x: &Tensor<'t>) -> Tensor<'t> {
+    x.reshape(&[plan.batch * plan.seq, plan.arch.hidden])
+}
+
+/// Rows of tokens in the shape of hidden states.
+pub fn unrows<'t>(plan: &Plan, x: &Tensor<'t>) -> Tensor<'t> {
+    x.reshape(&[plan.batch, plan.seq, plan.arch.hidden])
+}
+
+/// A mixture of experts in place of an MLP: the tokens in one row each, routed, computed, and in their shape again.
 pub fn sparse_block<'t>(
     layer: &Layer<'t>,
     plan: &Plan,
@@ -25,15 +34,26 @@ pub fn sparse_block<'t>(
     x: &Tensor<'t>,
     route: impl FnOnce(&Tensor<'t>, &Tensor<'t>) -> Routing<'t>,
 ) -> Tensor<'t> {
-    let Some(router) = layer.weight("mlp.gate.weight") else {
-        return x.clone();
-    };
-    let rows = x.reshape(&[plan.batch * plan.seq, plan.arch.hidden]);
-    let routing = x.tape().within("mlp.gate", || route(&rows, router));
-    let out = x
-        .tape()
-        .within("mlp.experts", || forward(layer, plan, experts, &rows, &routing));
-    out.reshape(&[plan.batch, plan.seq, plan.arch.hidden])
+    let rows = rows(plan, x);
+    match routed(layer, plan, experts, &rows, route) {
+        Some((out, _routing)) => unrows(plan, &out),
+        None => x.clone(),
+    }
+}
+
+/// Rows of tokens routed by the weight of `mlp.gate` and computed by their experts; the routing is held by the caller.
+pub fn routed<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    experts: &Experts,
+    rows: &Tensor<'t>,
+    route: impl FnOnce(&Tensor<'t>, &Tensor<'t>) -> Routing<'t>,
+) -> Option<(Tensor<'t>, Routing<'t>)> {
+    let router = layer.weight("mlp.gate.weight")?;
+    let tape = rows.tape();
+    let routing = tape.within("mlp.gate", || route(rows, router));
+    let out = tape.within("mlp.experts", || forward(layer, plan, experts, rows, &routing));
+    Some((out, routing))
 }
 
 /// `router_top_value /= router_top_value.sum(dim=-1, keepdim=True)`.

@@ -20,10 +20,21 @@ pub(super) fn with_mlp<'t>(
     shared: &Shared<'t>,
     mlp: impl FnOnce(&Tensor<'t>) -> Tensor<'t>,
 ) -> Tensor<'t> {
+    with_modules(layer, plan, x, |x| attention(layer, plan, x, shared), mlp)
+}
+
+/// As [`layer`], with another attention and another MLP.
+pub(super) fn with_modules<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    x: Tensor<'t>,
+    attention: impl FnOnce(&Tensor<'t>) -> Attended<'t>,
+    mlp: impl FnOnce(&Tensor<'t>) -> Tensor<'t>,
+) -> Tensor<'t> {
     let mut residual = x;
     let mut hidden = layer.norm(plan, "input_layernorm", &residual);
     let _weights;
-    (hidden, _weights) = attention(layer, plan, &hidden, shared);
+    (hidden, _weights) = attention(&hidden);
     hidden = residual.add(&hidden);
     residual = hidden;
     hidden = layer.norm(plan, "post_attention_layernorm", &residual);

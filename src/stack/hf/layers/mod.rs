@@ -13,7 +13,9 @@ mod llama;
 mod ministral3;
 mod mixtral;
 mod olmo2;
+mod olmoe;
 mod phi3;
+mod qwen2_moe;
 mod qwen3_moe;
 mod starcoder2;
 
@@ -52,6 +54,8 @@ impl<'t> Layer<'t> {
             Family::Glm4 => glm::layer4,
             Family::Cohere | Family::Cohere2 => cohere::layer,
             Family::Qwen3Moe => qwen3_moe::layer,
+            Family::Qwen2Moe => qwen2_moe::layer,
+            Family::Olmoe => olmoe::layer,
             Family::Mixtral => mixtral::layer,
             Family::GptOss => gpt_oss::layer,
         };
@@ -102,16 +106,22 @@ impl<'t> Layer<'t> {
 
     /// `down_proj(act_fn(gate_proj(x)) * up_proj(x))`.
     fn gated_mlp(&self, plan: &Plan, x: &Tensor<'t>) -> Tensor<'t> {
+        self.gated_mlp_of(plan, x, ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
+    }
+
+    /// As `gated_mlp`, by the layers of these paths.
+    fn gated_mlp_of(&self, plan: &Plan, x: &Tensor<'t>, paths: [&'static str; 3]) -> Tensor<'t> {
+        let [gate_proj, up_proj, down_proj] = paths;
         let product = {
             let gate = {
-                let gate = self.linear("mlp.gate_proj", x);
+                let gate = self.linear(gate_proj, x);
                 x.tape()
                     .within("mlp.act_fn", || gate.activation(plan.arch.mlp.activation))
             };
-            let up = self.linear("mlp.up_proj", x);
+            let up = self.linear(up_proj, x);
             x.tape().within("mlp", || gate.mul(&up))
         };
-        self.linear("mlp.down_proj", &product)
+        self.linear(down_proj, &product)
     }
 
     /// `up, gate = gate_up_proj(x).chunk(2); down_proj(up * act_fn(gate))`.

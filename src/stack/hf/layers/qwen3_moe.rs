@@ -21,7 +21,7 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
 }
 
 /// `Qwen3MoeTopKRouter.forward`.
-fn route<'t>(x: &Tensor<'t>, router: &Tensor<'t>, per_token: u64, normalize: bool) -> Routing<'t> {
+pub(super) fn route<'t>(x: &Tensor<'t>, router: &Tensor<'t>, per_token: u64, normalize: bool) -> Routing<'t> {
     // `hidden_states.reshape(-1, self.hidden_dim)`: a view of its own.
     let x = x.reshape(x.layout().shape());
     let logits = x.linear(router, None);
