@@ -27,6 +27,8 @@ const ROW: u32 = 34;
 
 /// Half the thickness of a bar, in rows.
 const HALF_BAR: f64 = 0.32;
+/// The same of the part that is not needed.
+const HALF_CACHE: f64 = 0.12;
 /// Pixels between marks of the axis, at least.
 const BETWEEN_TICKS: u32 = 72;
 
@@ -138,7 +140,8 @@ impl<'a> Sheet<'a> {
 
     /// A part of a bar.
     pub fn part(&self, part: Part, [from, to]: [u64; 2], middle: f64, title: String) -> Drawing {
-        let corner = |bytes, side| (Bytes(bytes).gib(), self.rows - middle + side * HALF_BAR);
+        let half = if part == Part::Cache { HALF_CACHE } else { HALF_BAR };
+        let corner = |bytes, side| (Bytes(bytes).gib(), self.rows - middle + side * half);
         self.recorder.title(Some(title));
         self.plot.draw(&Rectangle::new(
             [corner(from, 1.0), corner(to, -1.0)],

@@ -5,7 +5,7 @@ use crate::catalog;
 use crate::estimate::Estimate;
 use crate::scenario::Scenario;
 use crate::web::chart::{gib_ticks, tick_label};
-use crate::web::part::{needed, needed_range, parts};
+use crate::web::part::{Part, needed, needed_range, parts};
 use crate::web::words::{gib1, size};
 use yew::prelude::*;
 
@@ -36,8 +36,14 @@ pub fn gauge(scenario: &Scenario, estimate: &Estimate) -> Html {
     let mut below = 0;
     let mut bars = Vec::new();
     for (part, bytes) in parts(estimate) {
+        // What is not needed is drawn thin.
+        let (y, height) = if part == Part::Cache {
+            ("36", "10")
+        } else {
+            ("26", "30")
+        };
         bars.push(html! {
-            <rect class={part.class()} x={scale.at(below)} y="26" width={scale.at(bytes)} height="30">
+            <rect class={part.class()} x={scale.at(below)} {y} width={scale.at(bytes)} {height}>
                 <title>{format!("{}: {}", part.label(), Bytes(bytes))}</title>
             </rect>
         });
