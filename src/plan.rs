@@ -1,13 +1,15 @@
 //! A scenario resolved: every default settled, every name looked up, ready to be lowered. What the cost model cannot
 //! express is refused here, with the reason.
 
+mod sdpa;
+
 use crate::catalog;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, ExpertStorage, HfConfig, PartKind};
+use crate::model::{Architecture, ExpertStorage, Family, HfConfig, PartKind};
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef,
-    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    AdapterDtype, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer,
+    Scenario, Stack, Targets, WeightFormat,
 };
 
 /// How the base weights of linear layers are stored.
@@ -22,6 +24,8 @@ pub enum Storage {
         /// Are the scales quantized again?
         double_quant: bool,
     },
+    /// torchao's 8-bit floats with a scale a row.
+    Float8,
 }
 
 /// Adapters.
@@ -31,6 +35,8 @@ pub struct LoraPlan {
     pub rank: u64,
     /// Is dropout above zero?
     pub dropout: bool,
+    /// `modules_to_save`: are the embedding and the head trained whole beside the adapters?
+    pub saves: [bool; 2],
     /// Which linear layers.
     pub targets: Targets,
     /// Dtype of the adapters while training.
@@ -42,6 +48,8 @@ pub struct LoraPlan {
 pub enum AttentionKernel {
     /// SDPA, flash.
     Flash,
+    /// SDPA, memory-efficient.
+    Efficient,
     /// SDPA, plain products.
     Math,
     /// Transformers' own products.
@@ -71,6 +79,12 @@ pub struct Plan {
     pub checkpointing: Checkpointing,
     /// Attention kernel.
     pub attention: AttentionKernel,
+    /// Attention kernel of layers that have a mask.
+    pub masked_attention: AttentionKernel,
+    /// Is a padding mask passed?
+    pub padding: bool,
+    /// Are keys and values cached while training?
+    pub use_cache: bool,
     /// Sequences of a micro-batch.
     pub batch: u64,
     /// Tokens of a sequence.
@@ -83,6 +97,10 @@ pub struct Plan {
     pub harness: Harness,
     /// The loop holds the logits through backward.
     pub keep_outputs: bool,
+    /// Liger's kernels: norms, rotation, SwiGLU, head and loss.
+    pub liger: bool,
+    /// The allocator maps pages on demand.
+    pub expandable_segments: bool,
     /// The card's kernels.
     pub device: Device,
     /// Bytes of a cuBLAS workspace: 32 MiB from capability 9.0 on, 8.125 MiB before
@@ -190,6 +208,7 @@ impl Plan {
             WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => {
                 (Dtype::Bf16, Storage::FourBit { double_quant: true })
             }
+            WeightFormat::Fp8 => (Dtype::Bf16, Storage::Float8),
             other => {
                 return not_modelled(format!(
                     "weights stored as {} are not modelled yet",
@@ -198,11 +217,19 @@ impl Plan {
             }
         };
         for (used, what) in [
-            (s.padding, "padding masks"),
-            (s.use_cache, "a key-value cache while training"),
-            (s.liger, "Liger kernels"),
+            (
+                s.use_cache && arch.attention.sliding_window.is_some(),
+                "a key-value cache with sliding windows",
+            ),
+            (
+                s.use_cache && arch.family != Family::Llama,
+                "a key-value cache of this architecture",
+            ),
+            (
+                s.liger && arch.family != Family::Llama,
+                "Liger kernels of this architecture",
+            ),
             (s.float8 != Float8::Off, "float8 products"),
-            (s.expandable_segments, "expandable segments"),
             (
                 s.checkpointing == Checkpointing::Unsloth,
                 "off-loaded checkpointing on the Hugging Face stack",
@@ -218,8 +245,11 @@ impl Plan {
                 if s.lora.use_dora {
                     return not_modelled("DoRA is not modelled yet");
                 }
-                if !s.lora.modules_to_save.is_empty() {
-                    return not_modelled("modules_to_save are not modelled yet");
+                let known = |name: &String| matches!(name.as_str(), "embed_tokens" | "lm_head");
+                if !s.lora.modules_to_save.iter().all(known) {
+                    return not_modelled(
+                        "modules_to_save other than embed_tokens and lm_head are not modelled yet",
+                    );
                 }
                 if let Some(name) = names_experts(&arch, &s.lora.targets) {
                     return not_modelled(format!(
@@ -233,6 +263,8 @@ impl Plan {
                 Some(LoraPlan {
                     rank: s.lora.rank,
                     dropout: s.lora.dropout > 0.0,
+                    saves: ["embed_tokens", "lm_head"]
+                        .map(|module| s.lora.modules_to_save.iter().any(|name| name == module)),
                     targets: s.lora.targets.clone(),
                     dtype: match s.lora.adapter_dtype {
                         AdapterDtype::Fp32 => Dtype::F32,
@@ -241,28 +273,36 @@ impl Plan {
                 })
             }
         };
-        let attention = attention_kernel(s, &arch, capability, dtype)?;
+        let prepare_kbit = s.prepare_kbit && !matches!(storage, Storage::Plain | Storage::Float8);
+        let autocast = match s.autocast {
+            Autocast::Off => None,
+            Autocast::Bf16 => Some(Dtype::Bf16),
+            Autocast::Fp16 => Some(Dtype::F16),
+        };
+        let compute = autocast.unwrap_or(if prepare_kbit { Dtype::F32 } else { dtype });
+        let (attention, masked_attention) = sdpa::kernels(s, &arch, capability, compute)?;
         Ok(Plan {
             towers: towers(s)?,
             arch,
             dtype,
             storage,
-            prepare_kbit: s.prepare_kbit && storage != Storage::Plain,
-            autocast: match s.autocast {
-                Autocast::Off => None,
-                Autocast::Bf16 => Some(Dtype::Bf16),
-                Autocast::Fp16 => Some(Dtype::F16),
-            },
+            prepare_kbit,
+            autocast,
             lora,
             optimizer: s.optimizer,
             checkpointing: s.checkpointing,
             attention,
+            masked_attention,
+            padding: s.padding,
+            use_cache: s.use_cache && s.checkpointing == Checkpointing::None,
             batch: s.batch,
             seq: s.seq,
             grad_accum: s.grad_accum,
             clip: s.clip,
             harness: s.harness,
             keep_outputs: s.keep_outputs,
+            liger: s.liger,
+            expandable_segments: s.expandable_segments,
             device: Device {
                 capability,
                 multiprocessors: multiprocessors(capability),
@@ -292,46 +332,6 @@ fn names_a_linear_layer(arch: &Architecture, targets: &Targets) -> bool {
     })
 }
 
-/// SDPA's choice of kernel without a mask (`aten/src/ATen/native/transformers/cuda/sdp_utils.cpp`): flash needs
-/// capability 8.0, 16-bit inputs and heads of at most 256; the efficient kernel takes no grouped heads.
-fn attention_kernel(
-    s: &Scenario,
-    arch: &Architecture,
-    capability: (u32, u32),
-    dtype: Dtype,
-) -> Result<AttentionKernel, EstimateError> {
-    if s.attention == Attention::Eager || arch.family.is_always_eager() {
-        return Ok(AttentionKernel::Eager);
-    }
-    let a = &arch.attention;
-    let compute = match s.autocast {
-        Autocast::Bf16 => Dtype::Bf16,
-        Autocast::Fp16 => Dtype::F16,
-        // `prepare_model_for_kbit_training` makes embeddings and norms fp32, and 4-bit layers answer in the dtype of
-        // their input.
-        Autocast::Off if s.prepare_kbit && s.weights.is_4bit() => Dtype::F32,
-        Autocast::Off => dtype,
-    };
-    let flash = capability.0 >= 8 && a.head_dim <= 256 && compute != Dtype::F32;
-    let grouped = a.kv_heads != a.heads;
-    let efficient = !grouped && (compute != Dtype::Bf16 || capability.0 >= 8);
-    let windowed =
-        a.sliding_window.is_some_and(|w| w <= s.seq) && (0..arch.layers).any(|i| arch.is_windowed(i));
-    if windowed {
-        return not_modelled("sliding windows shorter than the sequence are not modelled yet");
-    }
-    match s.sdpa_backend {
-        SdpaBackend::Math => Ok(AttentionKernel::Math),
-        SdpaBackend::Auto | SdpaBackend::Flash if flash => Ok(AttentionKernel::Flash),
-        SdpaBackend::Flash => not_modelled(
-            "the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute and heads of at most 256",
-        ),
-        SdpaBackend::Efficient => not_modelled("SDPA's memory-efficient kernel is not modelled yet"),
-        SdpaBackend::Auto if efficient => not_modelled("SDPA's memory-efficient kernel is not modelled yet"),
-        SdpaBackend::Auto => Ok(AttentionKernel::Math),
-    }
-}
-
 /// Weights of one kind: how many elements, how many such tensors, are they trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -359,6 +359,14 @@ impl Plan {
                 elements,
                 count,
                 trained: full,
+            });
+        }
+        let saves = self.lora.as_ref().map_or([false; 2], |lora| lora.saves);
+        for _ in saves.into_iter().filter(|&saved| saved) {
+            f(Parameter {
+                elements: self.arch.vocab.saturating_mul(self.arch.hidden),
+                count: 1,
+                trained: true,
             });
         }
         for (index, count) in self.arch.kinds() {
@@ -395,6 +403,9 @@ impl Plan {
     /// its queries or keys need gradients, which with frozen embeddings only their own adapters bring.
     pub fn first_layer_saves_tables(&self) -> bool {
         let Some(lora) = &self.lora else { return true };
+        if lora.saves[0] {
+            return true;
+        }
         self.checkpointing != Checkpointing::None || ROTATED.iter().any(|name| lora.targets.contains(name))
     }
 

@@ -6,6 +6,7 @@
 //! of a block is split off when it is at least 512 B (small pool) or more than 1 MiB (large pool); else it stays in the
 //! block and counts as allocated. A freed block merges with its free neighbours.
 
+use super::expandable::Expandable;
 use super::free_list::FreeList;
 use super::segment::rounded;
 use super::tape::{Event, Phase, Recording};
@@ -222,39 +223,91 @@ pub struct Served {
     pub blocks: Vec<u64>,
 }
 
+/// A caching allocator.
+pub trait Memory {
+    /// Serves a request; returns the block.
+    ///
+    /// # Errors
+    /// When the device has no room, even after what is cached is given back.
+    fn malloc(&mut self, bytes: u64) -> Result<u32, OutOfMemory>;
+    /// Gives a block back to the cache.
+    fn dealloc(&mut self, block: u32);
+    /// `torch.cuda.empty_cache()`.
+    fn empty_cache(&mut self);
+    /// Bytes of a block.
+    fn size_of(&self, block: u32) -> u64;
+    /// Highest allocated and reserved bytes since they were last reset.
+    fn peaks(&self) -> (u64, u64);
+    /// `torch.cuda.reset_peak_memory_stats()`.
+    fn reset_peaks(&mut self);
+}
+
+impl Memory for Allocator {
+    fn malloc(&mut self, bytes: u64) -> Result<u32, OutOfMemory> {
+        Allocator::malloc(self, bytes)
+    }
+
+    fn dealloc(&mut self, block: u32) {
+        Allocator::dealloc(self, block);
+    }
+
+    fn empty_cache(&mut self) {
+        Allocator::empty_cache(self);
+    }
+
+    fn size_of(&self, block: u32) -> u64 {
+        self.blocks[block as usize].size
+    }
+
+    fn peaks(&self) -> (u64, u64) {
+        (self.peak_allocated, self.peak_reserved)
+    }
+
+    fn reset_peaks(&mut self) {
+        (self.peak_allocated, self.peak_reserved) = (self.allocated, self.reserved);
+    }
+}
+
 /// Serves every event of a full recording (one without repetitions).
 ///
 /// # Errors
 /// When `capacity` is too small for the run.
 pub fn serve(recording: &Recording, capacity: Option<u64>) -> Result<Served, OutOfMemory> {
-    let mut allocator = Allocator::new(capacity);
+    if recording.expandable_segments {
+        serve_from(Expandable::new(capacity), recording)
+    } else {
+        serve_from(Allocator::new(capacity), recording)
+    }
+}
+
+fn serve_from(mut allocator: impl Memory, recording: &Recording) -> Result<Served, OutOfMemory> {
     let mut owners = vec![NONE; recording.allocs.len()];
     let mut blocks = vec![0; recording.allocs.len()];
     let mut loading = true;
-    let (mut loading_allocated, mut loading_reserved) = (0, 0);
+    let mut loaded = (0, 0);
     for event in &recording.events {
         match *event {
             Event::Alloc(i) => {
                 let block = allocator.malloc(recording.allocs[i as usize].bytes)?;
                 owners[i as usize] = block;
-                blocks[i as usize] = allocator.blocks[block as usize].size;
+                blocks[i as usize] = allocator.size_of(block);
             }
             Event::Free(i) => allocator.dealloc(owners[i as usize]),
             Event::EmptyCache => allocator.empty_cache(),
             Event::Phase(phase, ..) if loading && phase != Phase::Load => {
                 loading = false;
-                (loading_allocated, loading_reserved) = (allocator.peak_allocated, allocator.peak_reserved);
-                allocator.peak_allocated = allocator.allocated;
-                allocator.peak_reserved = allocator.reserved;
+                loaded = allocator.peaks();
+                allocator.reset_peaks();
             }
             Event::Phase(..) | Event::RepeatBegin(_) | Event::RepeatEnd => {}
         }
     }
+    let (peak_allocated, peak_reserved) = allocator.peaks();
     Ok(Served {
-        peak_allocated: allocator.peak_allocated,
-        peak_reserved: allocator.peak_reserved,
-        highest_allocated: allocator.peak_allocated.max(loading_allocated),
-        highest_reserved: allocator.peak_reserved.max(loading_reserved),
+        peak_allocated,
+        peak_reserved,
+        highest_allocated: peak_allocated.max(loaded.0),
+        highest_reserved: peak_reserved.max(loaded.1),
         blocks,
     })
 }

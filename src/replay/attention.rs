@@ -40,7 +40,7 @@ fn empty_like(inner: &Inner, id: u32) -> Layout {
     Layout::elementwise(&[&inner.records[id as usize].layout])
 }
 
-fn round_up(n: u64, to: u64) -> u64 {
+pub(super) fn round_up(n: u64, to: u64) -> u64 {
     n.div_ceil(to) * to
 }
 
@@ -138,66 +138,6 @@ impl<'t> Tensor<'t> {
             id: out,
         }
     }
-
-    /// SDPA by the memory-efficient kernel; `mask` is the additive mask, when there is one.
-    pub fn sdpa_efficient(
-        &self,
-        key: &Tensor<'t>,
-        value: &Tensor<'t>,
-        mask: Option<&Tensor<'t>>,
-        shape: Shape,
-    ) -> Tensor<'t> {
-        const OP: &str = "scaled_dot_product_attention";
-        let mut inner = self.tape.inner.borrow_mut();
-        let ids = [self.id, key.id, value.id];
-        let grad = inner.records_grad(&ids);
-        let node = grad.then(|| {
-            let node = inner.node(
-                Gradient::Efficient(shape),
-                "ScaledDotProductEfficientAttentionBackward0",
-                &ids,
-            );
-            for (slot, id) in ids.into_iter().enumerate() {
-                inner.save(node, slot, id);
-            }
-            if let Some(mask) = mask {
-                inner.save(node, 3, mask.id);
-            }
-            node
-        });
-        let Shape {
-            batch,
-            heads,
-            seq,
-            value_dim,
-            dtype,
-            ..
-        } = shape;
-        let out = Layout::contiguous(&[batch, seq, heads, value_dim]).transposed(1, 2);
-        let out = inner.alloc(out, dtype, OP);
-        // The log-sum-exp is computed only when a gradient follows; its rows are padded to 32.
-        let lse = if grad {
-            inner.alloc(
-                Layout::contiguous(&[batch, heads, round_up(seq, 32)]),
-                Dtype::F32,
-                OP,
-            )
-        } else {
-            NONE
-        };
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-            inner.save(node, 4, out);
-            inner.save(node, 5, lse);
-        }
-        if lse != NONE {
-            inner.release(lse);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
-    }
 }
 
 impl Inner {
@@ -230,18 +170,5 @@ impl Inner {
         for scratch in [dv, dk, dq_accum, softmax_d, copies[1], copies[0]] {
             self.free_scratch(scratch);
         }
-    }
-
-    /// `_efficient_attention_backward`.
-    pub(super) fn efficient_gradients(&mut self, node: u32, s: Shape, out: &mut [u32; MAX_EDGES]) {
-        const OP: &str = "efficient_attention_backward";
-        let _ = node;
-        let like =
-            |heads: u64, width: u64| Layout::contiguous(&[s.batch, s.seq, heads, width]).transposed(1, 2);
-        out[0] = self.alloc(like(s.heads, s.head_dim), s.dtype, OP);
-        out[1] = self.alloc(like(s.kv_heads, s.head_dim), s.dtype, OP);
-        out[2] = self.alloc(like(s.kv_heads, s.value_dim), s.dtype, OP);
-        let delta = self.scratch(s.batch * s.heads * round_up(s.seq, 32) * 4, OP);
-        self.free_scratch(delta);
     }
 }

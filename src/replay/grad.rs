@@ -71,6 +71,14 @@ pub(super) enum Gradient {
     Gemm4bit(super::quantized::Gemm4bit),
     /// bitsandbytes' 8-bit product: the weight is dequantized.
     Gemm8bit(super::int8::Gemm8bit),
+    /// Liger's RMSNorm.
+    LigerNorm,
+    /// Liger's rotation of queries and keys.
+    LigerRope,
+    /// Liger's SwiGLU.
+    LigerSwiglu,
+    /// Liger's head and loss.
+    LigerLoss,
     /// A reentrant checkpoint: the layer is run again and has a backward pass of its own.
     Checkpoint { layer: u32, autocast: Option<Dtype> },
 }
@@ -99,6 +107,9 @@ impl Inner {
     pub fn run(&mut self, node: u32, op: Gradient) {
         if let Gradient::Linear(linear) = op {
             return self.run_linear(node, linear);
+        }
+        if op == Gradient::LigerRope {
+            return self.run_liger_rope(node);
         }
         let buffers = std::mem::replace(&mut self.nodes[node as usize].buffers, [NONE; MAX_OUTPUTS]);
         let g = buffers[0];
@@ -239,7 +250,10 @@ impl Inner {
                     }
                 }
             }
-            Gradient::Linear(_) | Gradient::Checkpoint { .. } => {}
+            Gradient::LigerNorm => self.liger_norm_gradients(node, g, out),
+            Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
+            Gradient::LigerLoss => self.liger_loss_gradients(node, out),
+            Gradient::Linear(_) | Gradient::LigerRope | Gradient::Checkpoint { .. } => {}
             Gradient::Bmm => self.bmm_gradients(node, g, out),
             Gradient::Index => self.index_gradient(node, g, out),
             Gradient::Select => {
@@ -275,7 +289,7 @@ impl Inner {
                 }
             }
             Gradient::Flash(shape) => self.flash_gradients(node, g, shape, out),
-            Gradient::Efficient(shape) => self.efficient_gradients(node, shape, out),
+            Gradient::Efficient(shape) => self.efficient_gradients(g, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
             Gradient::Gemm8bit(gemm) => out[0] = self.gemm_8bit_gradient(g, gemm),
         }

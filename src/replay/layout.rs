@@ -176,6 +176,16 @@ impl Layout {
         }
     }
 
+    /// The only head of batch x heads x ..., seen as several.
+    pub fn repeated_head(mut self, times: u64) -> Option<Self> {
+        if self.dims < 2 || self.shape[1] != 1 {
+            return None;
+        }
+        self.shape[1] = times;
+        self.strides[1] = 0;
+        Some(self)
+    }
+
     /// The strides of a view of another shape, or nothing when it needs a copy (`at::detail::computeStride`).
     pub fn viewed(&self, shape: &[u64]) -> Option<Self> {
         if self.is_contiguous() {

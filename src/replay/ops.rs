@@ -251,6 +251,19 @@ impl<'t> Tensor<'t> {
         self.binary(other, "cat", "CatBackward0", Gradient::Cat, false, Some(layout))
     }
 
+    /// `torch.cat([empty, self], dim=-2)`: a copy that is contiguous.
+    pub fn cat_with_nothing(&self) -> Tensor<'t> {
+        let layout = Layout::contiguous(self.layout().shape());
+        self.unary(
+            "cat",
+            "CatBackward0",
+            Gradient::Cat,
+            Save::Nothing,
+            self.dtype(),
+            layout,
+        )
+    }
+
     /// `self + other`.
     pub fn add(&self, other: &Tensor<'t>) -> Tensor<'t> {
         self.binary(other, "add", "AddBackward0", Gradient::Pass, false, None)
@@ -259,6 +272,11 @@ impl<'t> Tensor<'t> {
     /// `self - other`.
     pub fn sub(&self, other: &Tensor<'t>) -> Tensor<'t> {
         self.binary(other, "sub", "SubBackward0", Gradient::Sub, false, None)
+    }
+
+    /// `self & other`, of booleans.
+    pub fn and(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        self.binary(other, "__and__", "", Gradient::Pass, false, None)
     }
 
     /// `self * other`.
@@ -306,8 +324,20 @@ impl<'t> Tensor<'t> {
         }
     }
 
-    /// Keys and values of grouped heads, repeated for every query head (`repeat_kv`): expand, then reshape by copy.
+    /// Keys and values of grouped heads, repeated for every query head (`repeat_kv`): expand, then reshape, which copies
+    /// unless there is but one head.
     pub fn repeat_heads(&self, times: u64) -> Tensor<'t> {
+        if times == 1 {
+            return self.clone();
+        }
+        match self.layout().repeated_head(times) {
+            Some(view) => self.viewed("ExpandBackward0", Gradient::Expand, view),
+            None => self.copy_heads(times),
+        }
+    }
+
+    /// As `repeat_interleave(times, dim=1)`: always a copy.
+    pub fn copy_heads(&self, times: u64) -> Tensor<'t> {
         if times == 1 {
             return self.clone();
         }

@@ -1,5 +1,7 @@
 //! bitsandbytes' 4-bit products (`backends/cuda/ops.py: gemm_4bit`, `autograd/_functions.py: MatMul4Bit`).
 
+use super::dtype::Dtype;
+use super::gemm_4bit::Product;
 use super::grad::Gradient;
 use super::tape::{Inner, NONE, Tensor};
 
@@ -14,6 +16,8 @@ pub struct Gemm4bit {
     pub blocksize: u64,
     /// Are the scales quantized again?
     pub double_quant: bool,
+    /// The dtype of the weight before (`quant_state.dtype`).
+    pub dtype: Dtype,
 }
 
 impl Gemm4bit {
@@ -36,6 +40,23 @@ impl<'t> Tensor<'t> {
             inner.records[self.id as usize].layout,
             inner.records[self.id as usize].dtype,
         );
+        let product = Product {
+            rows: layout.numel() / gemm.inputs.max(1),
+            inputs: gemm.inputs,
+            outputs: gemm.outputs,
+            blocksize: gemm.blocksize,
+            dtype,
+        };
+        if product.is_fused(inner.device) {
+            let out = inner.alloc(layout.with_last(gemm.outputs), dtype, OP);
+            if let Some(node) = node {
+                inner.set_node(out, node, 0);
+            }
+            return Tensor {
+                tape: self.tape,
+                id: out,
+            };
+        }
         let (mut absmax, mut difference) = (NONE, NONE);
         if gemm.double_quant {
             absmax = inner.scratch(gemm.absmax_bytes(), OP);
@@ -47,13 +68,24 @@ impl<'t> Tensor<'t> {
                 .saturating_mul(dtype.size()),
             OP,
         );
-        let out = inner.alloc(layout.with_last(gemm.outputs), dtype, OP);
+        // F.linear: autocast casts its arguments from the last to the first.
+        let computed = inner.autocast.unwrap_or(dtype);
+        let (mut cast_bias, mut cast_weight, mut cast_input) = (NONE, NONE, NONE);
+        if computed != dtype {
+            if bias {
+                cast_bias = inner.scratch(gemm.outputs.saturating_mul(computed.size()), OP);
+            }
+            let elements = gemm.inputs.saturating_mul(gemm.outputs);
+            cast_weight = inner.scratch(elements.saturating_mul(computed.size()), OP);
+            cast_input = inner.scratch(layout.numel().saturating_mul(computed.size()), OP);
+        }
+        let out = inner.alloc(layout.with_last(gemm.outputs), computed, OP);
         if bias {
             inner.touch_lt_workspace();
         } else {
             inner.touch_workspace();
         }
-        for s in [difference, absmax, weight] {
+        for s in [cast_bias, cast_weight, cast_input, difference, absmax, weight] {
             inner.free_scratch(s);
         }
         if let Some(node) = node {
@@ -77,8 +109,14 @@ impl Inner {
             NONE
         };
         let elements = gemm.inputs.saturating_mul(gemm.outputs);
-        let weight = self.scratch(elements.saturating_mul(dtype.size()), OP);
+        // In the dtype that the weight was loaded in, then in the gradient's.
+        let mut weight = self.scratch(elements.saturating_mul(gemm.dtype.size()), OP);
         self.free_scratch(absmax);
+        if dtype != gemm.dtype {
+            let cast = self.scratch(elements.saturating_mul(dtype.size()), OP);
+            self.free_scratch(weight);
+            weight = cast;
+        }
         // A gradient that is not contiguous is copied by matmul's reshape to two dimensions.
         let rows = layout.numel() / gemm.outputs.max(1);
         let copy = if layout.viewed(&[rows, gemm.outputs]).is_none() {

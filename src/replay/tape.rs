@@ -195,6 +195,8 @@ pub struct Recording {
     pub events: Vec<Event>,
     /// The allocations that events name by index.
     pub allocs: Vec<Alloc>,
+    /// `PYTORCH_ALLOC_CONF=expandable_segments:True`.
+    pub expandable_segments: bool,
 }
 
 /// A tensor on the tape. Its memory is freed when the last handle, saved reference and view of it is gone.
@@ -528,6 +530,11 @@ impl Tape {
         self.inner.borrow().group.times.max(1)
     }
 
+    /// The group of layers that what is recorded now belongs to.
+    pub fn group(&self) -> Group {
+        self.inner.borrow().group
+    }
+
     /// What follows belongs to this group of layers.
     pub fn enter_group(&self, group: Group) {
         self.inner.borrow_mut().enter_group(group);
@@ -570,7 +577,11 @@ impl Tape {
     pub fn finish(self) -> Recording {
         let sink = std::mem::replace(&mut self.inner.borrow_mut().sink, Sink::Fold(Fold::default()));
         match sink {
-            Sink::List { events, allocs } => Recording { events, allocs },
+            Sink::List { events, allocs } => Recording {
+                events,
+                allocs,
+                expandable_segments: false,
+            },
             Sink::Fold(_) => Recording::default(),
         }
     }

@@ -2,16 +2,22 @@
 
 use super::rotary::Shared;
 use crate::plan::{AttentionKernel, Plan};
-use crate::replay::{AttentionShape, Dtype, Tensor};
+use crate::replay::{AttentionShape, Dtype, Tape, Tensor};
 
 /// SDPA's math kernel (`aten/src/ATen/native/transformers/attention.cpp: _scaled_dot_product_attention_math`): in fp32,
-/// with a causal mask of its own.
-fn math_attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -> Tensor<'t> {
+/// with the additive mask of the call or a causal one of its own.
+fn math_attention<'t>(
+    plan: &Plan,
+    q: &Tensor<'t>,
+    k: &Tensor<'t>,
+    v: &Tensor<'t>,
+    additive: Option<&Tensor<'t>>,
+) -> Tensor<'t> {
     let (tape, dtype, s) = (q.tape(), q.dtype(), plan.seq);
-    let times = plan.arch.attention.heads / plan.arch.attention.kv_heads;
+    let times = heads_of(q) / heads_of(k);
     let (q, k, v) = (q.to(Dtype::F32), k.to(Dtype::F32), v.to(Dtype::F32));
     let q = q.scale();
-    let mask = {
+    let mask = additive.is_none().then(|| {
         let ones = tape.temporary(&[s, s], Dtype::Bool, "ones");
         let _lower = tape.temporary(&[s, s], Dtype::Bool, "tril");
         drop(ones);
@@ -20,8 +26,8 @@ fn math_attention<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t
             tape.temporary(&[], Dtype::F32, "scalar"),
         );
         tape.temporary(&[s, s], Dtype::F32, "where")
-    };
-    let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
+    });
+    let (k, v) = (k.copy_heads(times), v.copy_heads(times));
     let weights = {
         // The mask is added in place.
         let scores = q.matmul_heads(&k.transpose(2, 3).scale());
@@ -59,6 +65,70 @@ fn plain_attention<'t>(
     (out, weights)
 }
 
+/// Heads of a tensor of batch x heads x sequence x width.
+fn heads_of(t: &Tensor<'_>) -> u64 {
+    t.layout().shape().get(1).copied().unwrap_or(1).max(1)
+}
+
+/// Columns that the efficient kernel wants masks to be a multiple of (`attention.cpp: preprocess_mask`).
+const MASK_ALIGNMENT: u64 = 8;
+
+/// `convert_boolean_attn_mask`: zero where the mask is true, else minus infinity; for the efficient kernel, rows that are
+/// not aligned are padded (`pad_bias`).
+fn additive_mask<'t>(plan: &Plan, dtype: Dtype, tape: &'t Tape, padded: bool) -> Tensor<'t> {
+    const OP: &str = "scaled_dot_product_attention";
+    let (b, s) = (plan.batch, plan.seq);
+    let mask = {
+        let _scalars = (tape.temporary(&[], dtype, OP), tape.temporary(&[], dtype, OP));
+        tape.temporary(&[b, 1, s, s], dtype, OP)
+    };
+    match padded && s % MASK_ALIGNMENT != 0 {
+        true => tape.temporary(&[b, 1, s, s.div_ceil(MASK_ALIGNMENT) * MASK_ALIGNMENT], dtype, OP),
+        false => mask,
+    }
+}
+
+/// `sdpa_attention_forward`.
+fn sdpa<'t>(
+    plan: &Plan,
+    q: &Tensor<'t>,
+    k: &Tensor<'t>,
+    v: &Tensor<'t>,
+    masked: bool,
+    kernel: AttentionKernel,
+) -> Tensor<'t> {
+    let tape = q.tape();
+    let width = |t: &Tensor<'t>| t.layout().last();
+    let mut times = heads_of(q) / heads_of(k);
+    // `use_gqa_in_sdpa`: grouped heads are left to the kernel when there is no mask.
+    if !masked && width(k) == width(v) && width(k) <= GROUPED_HEAD_WIDTH {
+        times = 1;
+    }
+    let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
+    // Autocast casts the arguments of the call from the last to the first.
+    let cast = |t: &Tensor<'t>| tape.autocast().map_or_else(|| t.clone(), |dtype| t.to(dtype));
+    let (cast_v, cast_k, q) = (cast(&v), cast(&k), cast(q));
+    let shape = AttentionShape {
+        batch: plan.batch,
+        heads: heads_of(&q),
+        kv_heads: heads_of(&k),
+        seq: plan.seq,
+        head_dim: width(&q),
+        value_dim: width(&v),
+        dtype: q.dtype(),
+    };
+    let efficient = kernel == AttentionKernel::Efficient;
+    let mask = masked.then(|| additive_mask(plan, q.dtype(), tape, efficient));
+    match kernel {
+        AttentionKernel::Flash => q.sdpa_flash(&cast_k, &cast_v, shape, plan.device),
+        AttentionKernel::Efficient => q.sdpa_efficient(&cast_k, &cast_v, mask.as_ref(), shape),
+        _ => math_attention(plan, &q, &cast_k, &cast_v, mask.as_ref()),
+    }
+}
+
+/// Widest heads that transformers leaves grouped (`integrations/sdpa_attention.py: use_gqa_in_sdpa`).
+pub const GROUPED_HEAD_WIDTH: u64 = 256;
+
 /// `attention_interface(...)`: queries, keys and values of batch x heads x sequence x width; the result has heads and
 /// sequence exchanged, and is contiguous. Eager attention returns its weights beside it, which the caller holds.
 pub fn attend<'t>(
@@ -68,36 +138,13 @@ pub fn attend<'t>(
     v: &Tensor<'t>,
     shared: &Shared<'t>,
 ) -> (Tensor<'t>, Option<Tensor<'t>>) {
-    let sdpa_operands = || {
-        // Autocast casts the arguments of the call from the last to the first.
-        let dtype = q.tape().autocast();
-        let cast = |t: &Tensor<'t>| dtype.map_or_else(|| t.clone(), |dtype| t.to(dtype));
-        let (v, k, q) = (cast(v), cast(k), cast(q));
-        (q, k, v)
-    };
-    let out = match plan.attention {
-        AttentionKernel::Flash => {
-            let (q, k, v) = sdpa_operands();
-            let a = &plan.arch.attention;
-            let shape = AttentionShape {
-                batch: plan.batch,
-                heads: a.heads,
-                kv_heads: a.kv_heads,
-                seq: plan.seq,
-                head_dim: a.head_dim,
-                value_dim: a.head_dim,
-                dtype: q.dtype(),
-            };
-            q.sdpa_flash(&k, &v, shape, plan.device)
-        }
-        AttentionKernel::Math => {
-            let (q, k, v) = sdpa_operands();
-            math_attention(plan, &q, &k, &v)
-        }
-        AttentionKernel::Eager => {
+    let out = match (plan.attention, &shared.mask) {
+        (AttentionKernel::Eager, _) => {
             let (out, weights) = plain_attention(plan, q, k, v, shared);
             return (out, Some(weights));
         }
+        (_, Some(_)) => sdpa(plan, q, k, v, true, plan.masked_attention),
+        (kernel, None) => sdpa(plan, q, k, v, false, kernel),
     };
     (out.transpose(1, 2).contiguous(), None)
 }

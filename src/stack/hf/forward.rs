@@ -1,6 +1,7 @@
 //! The forward pass of a decoder-only model, up to the hidden states (`LlamaModel.forward`), and its backward pass.
 
-use super::mask::{causal_mask, sliding_window_mask};
+use super::cache::Cache;
+use super::mask::causal_mask;
 use super::model::Model;
 use super::norm::norm;
 use super::rotary::{Shared, rotary_tables};
@@ -8,6 +9,7 @@ use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Tape, Tensor};
 use crate::scenario::Checkpointing;
+use std::rc::Rc;
 
 /// A batch on the GPU.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Batch<'t> {
     pub ids: Tensor<'t>,
     /// `labels`, held as long as the batch is.
     pub _labels: Tensor<'t>,
+    /// `attention_mask`, when there is padding.
+    pub _mask: Option<Tensor<'t>>,
 }
 
 impl<'t> Batch<'t> {
@@ -25,6 +29,7 @@ impl<'t> Batch<'t> {
         Batch {
             ids: move_to("input_ids"),
             _labels: move_to("labels"),
+            _mask: plan.padding.then(|| move_to("attention_mask")),
         }
     }
 }
@@ -48,15 +53,21 @@ impl<'t> ByWindow<'t> {
 }
 
 /// Masks and rotary tables, by kind of layer.
-fn shared_by_window<'t>(tape: &'t Tape, plan: &Plan, positions: Tensor<'t>, dtype: Dtype) -> ByWindow<'t> {
+fn shared_by_window<'t>(
+    tape: &'t Tape,
+    plan: &Plan,
+    positions: Tensor<'t>,
+    dtype: Dtype,
+    cache: Option<&Rc<Cache<'t>>>,
+) -> ByWindow<'t> {
     let windowed = |index: &u64| plan.arch.is_windowed(*index);
     let (some_full, some_windowed) = (
         !(0..plan.arch.layers).all(|i| windowed(&i)),
         (0..plan.arch.layers).any(|i| windowed(&i)),
     );
-    let full = some_full.then(|| causal_mask(tape, plan, dtype));
+    let full = some_full.then(|| causal_mask(tape, plan, dtype, false));
     let masked = some_windowed || plan.arch.family.masks_an_empty_window();
-    let mut sliding = masked.then(|| sliding_window_mask(tape, plan, dtype));
+    let mut sliding = masked.then(|| causal_mask(tape, plan, dtype, true));
     let idle = if some_windowed {
         None
     } else {
@@ -70,6 +81,7 @@ fn shared_by_window<'t>(tape: &'t Tape, plan: &Plan, positions: Tensor<'t>, dtyp
         sin: sin.clone(),
         positions: positions.clone(),
         mask,
+        cache: cache.cloned(),
     };
     ByWindow {
         full: full.map(|mask| shared(&tables, mask)),
@@ -94,7 +106,7 @@ impl<'t> Model<'t> {
         tape: &'t Tape,
         plan: &Plan,
         batch: &Batch<'t>,
-    ) -> (Tensor<'t>, Option<Tensor<'t>>) {
+    ) -> (Tensor<'t>, Option<Tensor<'t>>, Option<Rc<Cache<'t>>>) {
         let mut embeds = tape.within("embed_tokens", || self.embeddings(batch));
         if self.input_requires_grad {
             embeds.set_requires_grad(true);
@@ -107,7 +119,8 @@ impl<'t> Model<'t> {
             let _range = tape.temporary(&[plan.seq], Dtype::I64, "arange");
             tape.temporary(&[plan.seq], Dtype::I64, "add")
         };
-        let shared = shared_by_window(tape, plan, positions, embeds.dtype());
+        let cache = plan.use_cache.then(|| Rc::new(Cache::new(tape)));
+        let shared = shared_by_window(tape, plan, positions, embeds.dtype(), cache.as_ref());
         let mut hidden = embeds.clone();
         for layer in &self.layers {
             tape.enter_group(layer.group);
@@ -126,10 +139,11 @@ impl<'t> Model<'t> {
             };
         }
         tape.enter_group(Group::default());
-        hidden = tape.within("norm", || {
-            norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref())
+        hidden = tape.within("norm", || match plan.liger {
+            true => hidden.liger_rms_norm(&self.norm),
+            false => norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref()),
         });
-        (hidden, leaf)
+        (hidden, leaf, cache)
     }
 
     /// Are the embedded tokens a leaf, as where frozen embeddings are made to require gradients?

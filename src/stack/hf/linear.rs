@@ -17,6 +17,13 @@ pub enum Base<'t> {
         /// Packed weight, scales and tables, held for the life of the run.
         _stored: Vec<Tensor<'t>>,
     },
+    /// torchao's `Float8WeightOnlyConfig`: 8-bit data and a scale a row.
+    Float8 {
+        /// The dtype it answers in.
+        dtype: Dtype,
+        /// Data and scales.
+        _stored: [Tensor<'t>; 2],
+    },
     /// LLM.int8: weight and row scales, held for the life of the run.
     EightBit {
         /// The int8 weight and its row scales.
@@ -54,6 +61,17 @@ impl<'t> Linear<'t> {
         match &self.base {
             Base::Plain(weight) => x.linear(weight, self.bias.as_ref()),
             Base::EightBit { .. } => x.matmul_8bit(self.inputs, self.outputs),
+            Base::Float8 { dtype, .. } => {
+                // `Float8Tensor.dequantize`, then an ordinary product.
+                let shape = [self.outputs, self.inputs];
+                let weight = {
+                    let tape = x.tape();
+                    let _data = tape.temporary(&shape, Dtype::F32, "dequantize");
+                    let _scaled = tape.temporary(&shape, Dtype::F32, "dequantize");
+                    tape.temporary(&shape, *dtype, "dequantize")
+                };
+                x.linear(&weight, self.bias.as_ref())
+            }
             Base::FourBit { gemm, compute, .. } => {
                 let dtype = x.dtype();
                 let x = x.to(*compute);

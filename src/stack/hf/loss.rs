@@ -1,20 +1,24 @@
 //! Head and loss: `ForCausalLMLoss` (`transformers/loss/loss_utils.py`).
 
+use super::cache::Cache;
 use super::forward::Batch;
 use super::model::Model;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tape, Tensor};
+use std::rc::Rc;
 
 /// What a forward pass returns.
 #[derive(Debug)]
 pub struct Output<'t> {
     /// The loss.
     pub loss: Tensor<'t>,
-    /// The logits, for as long as the output object lives.
-    pub logits: Tensor<'t>,
+    /// The logits, for as long as the output object lives; Liger makes none.
+    pub logits: Option<Tensor<'t>>,
     /// The embedded tokens where they are made to require gradients: a leaf that the graph of loss and logits holds,
     /// and with it its gradient.
     pub leaf: Option<Tensor<'t>>,
+    /// `past_key_values`, as long.
+    pub cache: Option<Rc<Cache<'t>>>,
 }
 
 impl<'t> Model<'t> {
@@ -26,7 +30,16 @@ impl<'t> Model<'t> {
         batch: &Batch<'t>,
         items: Option<&Tensor<'t>>,
     ) -> Output<'t> {
-        let (hidden, leaf) = self.hidden_states(tape, plan, batch);
+        let (hidden, leaf, cache) = self.hidden_states(tape, plan, batch);
+        if plan.liger {
+            let loss = tape.within("loss", || self.liger_loss(tape, plan, &hidden, items.is_some()));
+            return Output {
+                loss,
+                logits: None,
+                leaf,
+                cache,
+            };
+        }
         let mut logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
         if plan.arch.family.multiplies_logits() {
             logits = logits.scale();
@@ -49,6 +62,24 @@ impl<'t> Model<'t> {
             drop(padded);
             loss
         });
-        Output { loss, logits, leaf }
+        Output {
+            loss,
+            logits: Some(logits),
+            leaf,
+            cache,
+        }
+    }
+
+    /// `LigerForCausalLMLoss` (`liger_kernel/transformers/model/loss_utils.py`).
+    fn liger_loss(&self, tape: &'t Tape, plan: &Plan, hidden: &Tensor<'t>, counted: bool) -> Tensor<'t> {
+        let tokens = plan.batch * plan.seq;
+        let rows = hidden.reshape(&[tokens, plan.arch.hidden]);
+        let _padded = tape.temporary(&[plan.batch, plan.seq + 1], Dtype::I64, "pad");
+        let _labels = tape.temporary(&[plan.batch, plan.seq], Dtype::I64, "contiguous");
+        let mut loss = rows.liger_cross_entropy(self.head_weight());
+        if counted {
+            loss = loss.scale();
+        }
+        loss
     }
 }

@@ -1,74 +1,95 @@
-//! Packed-sequence detection and the mask that transformers makes (`masking_utils.py`).
+//! The masks that transformers makes (`masking_utils.py`).
 
 use crate::plan::{AttentionKernel, Plan};
 use crate::replay::{Dtype, Tape, Tensor};
 
-/// `create_causal_mask`: nothing for fused kernels without padding, an additive mask for eager attention.
-pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> Option<Tensor<'t>> {
-    mask(tape, plan, dtype, false)
-}
-
-/// `create_sliding_window_causal_mask`: a mask also for fused kernels when the window is no longer than the sequence.
-pub fn sliding_window_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> Option<Tensor<'t>> {
-    mask(tape, plan, dtype, true)
-}
-
-fn mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, windowed: bool) -> Option<Tensor<'t>> {
+/// `create_causal_mask`, for layers with a window `create_sliding_window_causal_mask`. Fused kernels need none as long as
+/// nothing but the future is hidden; else they get a mask of booleans, and eager attention always an additive one.
+pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, window: bool) -> Option<Tensor<'t>> {
     let (b, s) = (plan.batch, plan.seq);
-    let temporary = |shape: &[u64], dtype, op| tape.temporary(shape, dtype, op);
-    if !plan.arch.family.ignores_packing() {
-        let _first = temporary(&[b, 1], Dtype::I64, "sub");
-        let _difference = {
-            let _padded = temporary(&[b, s + 1], Dtype::I64, "diff");
-            temporary(&[b, s], Dtype::I64, "diff")
-        };
-        let _sequences = {
-            let _breaks = temporary(&[b, s], Dtype::Bool, "ne");
-            let sum = temporary(&[b, s], Dtype::I64, "cumsum");
-            let _input = temporary(&[b, s], Dtype::I64, "cumsum");
-            sum
-        };
-        let _whole = temporary(&[b], Dtype::Bool, "eq");
-        let _all = temporary(&[], Dtype::Bool, "all");
+    // attention_mask.to(dtype=torch.bool)
+    let padding = plan.padding.then(|| tape.temporary(&[b, s], Dtype::Bool, "to"));
+    if padding.is_none() && !plan.use_cache && !plan.arch.family.ignores_packing() {
+        find_packed_sequences(tape, plan);
     }
     let eager = plan.attention == AttentionKernel::Eager;
-    let shortened = windowed && plan.arch.attention.sliding_window.is_some_and(|w| w <= s);
+    let shortened = window && plan.arch.attention.sliding_window.is_some_and(|w| w <= s);
     if !eager && !shortened {
-        return None;
-    }
-    let allowed = {
-        let _batch = temporary(&[b], Dtype::I64, "arange");
-        let _head = temporary(&[1], Dtype::I64, "arange");
-        let positions = || {
-            let _range = temporary(&[s], Dtype::I64, "arange");
-            temporary(&[s], Dtype::I64, "add")
-        };
-        let (_queries, _keys) = (positions(), positions());
-        let table = |op| temporary(&[1, 1, s, s], Dtype::Bool, op);
-        if windowed {
-            // and_masks(sliding_window_overlay(...), causal_mask_function)
-            let all = temporary(&[], Dtype::Bool, "new_ones");
-            let _in_window = {
-                let first = temporary(&[1, 1, s, 1], Dtype::I64, "sub");
-                let _after = table("gt");
-                drop(first);
-                table("__and__")
-            };
-            drop(all);
-            let _causal = table("le");
-            table("__and__")
-        } else {
-            table("le")
+        padding.as_ref()?;
+        // `_ignore_causal_mask_sdpa` asks twice whether no token is padding.
+        for _ in 0..2 {
+            let _count = tape.temporary(&[], Dtype::I64, "sum");
+            tape.scratch(b.saturating_mul(s).saturating_mul(8), "sum");
+            let _all = tape.temporary(&[], Dtype::Bool, "__eq__");
         }
-    };
+    }
+    let allowed = allowed_keys(tape, plan, window);
     if !eager {
         return Some(allowed);
     }
-    let mask = {
-        let _zero = temporary(&[], dtype, "tensor");
-        let _scalar = temporary(&[], dtype, "where");
-        temporary(&[b, 1, s, s], dtype, "where")
+    // torch.where(mask, torch.tensor(0.0, dtype=dtype), min_dtype)
+    let _zero = tape.temporary(&[], dtype, "tensor");
+    let _scalar = tape.temporary(&[], dtype, "where");
+    Some(tape.temporary(&[b, 1, s, s], dtype, "where"))
+}
+
+/// `find_packed_sequence_indices`.
+fn find_packed_sequences(tape: &Tape, plan: &Plan) {
+    let (b, s) = (plan.batch, plan.seq);
+    let temporary = |shape: &[u64], dtype, op| tape.temporary(shape, dtype, op);
+    let _first = temporary(&[b, 1], Dtype::I64, "sub");
+    let _difference = {
+        let _padded = temporary(&[b, s + 1], Dtype::I64, "diff");
+        temporary(&[b, s], Dtype::I64, "diff")
     };
-    drop(allowed);
-    Some(mask)
+    let _sequences = {
+        let _breaks = temporary(&[b, s], Dtype::Bool, "ne");
+        let sum = temporary(&[b, s], Dtype::I64, "cumsum");
+        let _input = temporary(&[b, s], Dtype::I64, "cumsum");
+        sum
+    };
+    let _whole = temporary(&[b], Dtype::Bool, "eq");
+    let _all = temporary(&[], Dtype::Bool, "all");
+}
+
+/// `sdpa_mask`: true where a query may look at a key.
+fn allowed_keys<'t>(tape: &'t Tape, plan: &Plan, window: bool) -> Tensor<'t> {
+    let (b, s) = (plan.batch, plan.seq);
+    let _batch = tape.temporary(&[b], Dtype::I64, "arange");
+    let _head = tape.temporary(&[1], Dtype::I64, "arange");
+    let positions = || {
+        let _range = tape.temporary(&[s], Dtype::I64, "arange");
+        tape.temporary(&[s], Dtype::I64, "add")
+    };
+    let (_queries, _keys) = (positions(), positions());
+    let causal = || tape.temporary(&[1, 1, s, s], Dtype::Bool, "le");
+    // kv_idx > q_idx - sliding_window
+    let near = || {
+        let _first = tape.temporary(&[1, 1, s, 1], Dtype::I64, "sub");
+        tape.temporary(&[1, 1, s, s], Dtype::Bool, "gt")
+    };
+    let causal = || match window {
+        true => both(tape, &near, &causal),
+        false => causal(),
+    };
+    // padding_mask[batch_idx, kv_idx]: the indices are made whole first.
+    let padding = || {
+        let index = || tape.temporary(&[b, 1, 1, s], Dtype::I64, "__getitem__");
+        let (_batch, _key) = (index(), index());
+        tape.temporary(&[b, 1, 1, s], Dtype::Bool, "__getitem__")
+    };
+    match plan.padding {
+        true => both(tape, &causal, &padding),
+        false => causal(),
+    }
+}
+
+/// `and_masks` of two.
+fn both<'t>(tape: &'t Tape, one: &dyn Fn() -> Tensor<'t>, other: &dyn Fn() -> Tensor<'t>) -> Tensor<'t> {
+    let mut result = tape.temporary(&[], Dtype::Bool, "new_ones");
+    for mask in [one, other] {
+        let mask = mask();
+        result = result.and(&mask);
+    }
+    result
 }

@@ -1,6 +1,8 @@
 //! The Hugging Face stack: transformers 5.17, PEFT 0.21, accelerate 1.15, bitsandbytes 0.50 on torch 2.11.
 
+mod adafactor;
 mod attention;
+mod cache;
 mod forward;
 mod layers;
 mod linear;
@@ -12,6 +14,7 @@ mod optimizer;
 mod prepare;
 mod quantize;
 mod rotary;
+mod scaler;
 mod step;
 
 use super::Detail;
@@ -26,14 +29,18 @@ pub use optimizer::managed_bytes;
 pub fn record(plan: &Plan, detail: Detail) -> Recording {
     let tape = Tape::new(plan.device, plan.workspace_bytes);
     run(&tape, plan, detail, 1..=2);
-    tape.finish()
+    Recording {
+        expandable_segments: plan.expandable_segments,
+        ..tape.finish()
+    }
 }
 
 /// The highest live bytes of the training steps by segments. The first step is like the second with less alive, so the
-/// second alone is replayed, with everything that the first leaves behind.
+/// second alone is replayed, with everything that the first leaves behind; but for a cache that is kept with the outputs.
 pub fn peak(plan: &Plan) -> u64 {
     let tape = Tape::folding(plan.device, plan.workspace_bytes);
-    run(&tape, plan, Detail::Segments, 2..=2);
+    let first = if plan.keep_outputs && plan.use_cache { 1 } else { 2 };
+    run(&tape, plan, Detail::Segments, first..=2);
     tape.peak()
 }
 

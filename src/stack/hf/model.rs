@@ -24,6 +24,8 @@ pub struct Layer<'t> {
     pub index: u32,
     /// The group of equal layers it is recorded for.
     pub group: Group,
+    /// Does it run Liger's kernels?
+    pub liger: bool,
     /// Its parts, in the order of registration.
     pub parts: Vec<(Part, Module<'t>)>,
 }
@@ -47,6 +49,8 @@ pub struct Model<'t> {
     pub input_requires_grad: bool,
     /// Rotary frequencies, tables that quantization shares between weights, and towers that see no input.
     _constants: Vec<Tensor<'t>>,
+    /// Weights that `modules_to_save` replaced.
+    pub replaced: Vec<Tensor<'t>>,
 }
 
 /// A weight of the base model.
@@ -69,6 +73,7 @@ impl<'t> Model<'t> {
             .map(|(index, group)| Layer {
                 index,
                 group,
+                liger: plan.liger,
                 parts: Vec::new(),
             })
             .collect();
@@ -107,6 +112,7 @@ impl<'t> Model<'t> {
             head,
             input_requires_grad: false,
             _constants: constants,
+            replaced: Vec::new(),
         }
     }
 
@@ -211,6 +217,7 @@ impl<'t> Layer<'t> {
                 Storage::FourBit { double_quant } => {
                     quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables)
                 }
+                Storage::Float8 => quantize::float8(tape, plan.dtype, inputs, outputs),
             };
             self.parts
                 .push((part, Module::Linear(linear(plan, inputs, outputs, base))));

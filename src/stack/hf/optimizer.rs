@@ -1,5 +1,6 @@
 //! Optimizers: the states they make at the first step and the temporaries of every step.
 
+use super::adafactor::{Adafactor, Names};
 use super::model::Model;
 use crate::estimate::Category;
 use crate::plan::Plan;
@@ -10,6 +11,7 @@ use crate::scenario::{Harness, Optimizer};
 #[derive(Debug, Default)]
 pub struct States<'t> {
     tensors: Vec<Tensor<'t>>,
+    adafactor: Adafactor<'t>,
     created: bool,
 }
 
@@ -51,6 +53,16 @@ impl<'t> States<'t> {
         if first {
             self.create_tables(tape, plan.optimizer);
         }
+        if plan.optimizer == Optimizer::Adafactor {
+            let (mut names, mut number) = (Names::default(), 0);
+            for &group in groups(plan) {
+                group.for_each(tape, model, |w| {
+                    self.adafactor.update(tape, number, w, &mut names);
+                    number += 1;
+                });
+            }
+            return;
+        }
         for &group in groups(plan) {
             if first {
                 self.create(tape, model, plan.optimizer, group);
@@ -65,6 +77,9 @@ impl<'t> States<'t> {
         self.create_tables(tape, plan.optimizer);
         for &group in groups(plan) {
             self.create(tape, model, plan.optimizer, group);
+            if plan.optimizer == Optimizer::Adafactor {
+                group.for_each(tape, model, |w| self.adafactor.create(tape, w, true));
+            }
         }
     }
 
@@ -74,7 +89,11 @@ impl<'t> States<'t> {
             Optimizer::Adamw8bit | Optimizer::PagedAdamw8bit | Optimizer::Lion8bit
         ) {
             // Code tables, shared by all weights: one for each state.
-            for name in ["qmap1", "qmap2"] {
+            let maps: &[_] = match optimizer {
+                Optimizer::Lion8bit => &["qmap1"],
+                _ => &["qmap1", "qmap2"],
+            };
+            for name in maps {
                 self.tensors
                     .push(tape.tensor(&[256], Dtype::F32, Category::OptimizerStates, name));
             }
@@ -100,14 +119,8 @@ impl<'t> States<'t> {
                     state(shape, w.dtype(), "exp_avg_sq");
                 }
                 Optimizer::SgdMomentum => state(shape, w.dtype(), "momentum_buffer"),
-                Optimizer::Sgd => {}
-                Optimizer::Adafactor => match shape {
-                    [rows, columns] => {
-                        state(&[*rows], Dtype::F32, "exp_avg_sq_row");
-                        state(&[*columns], Dtype::F32, "exp_avg_sq_col");
-                    }
-                    _ => state(shape, Dtype::F32, "exp_avg_sq"),
-                },
+                // Adafactor makes its states while it updates.
+                Optimizer::Sgd | Optimizer::Adafactor => {}
                 Optimizer::Adamw8bit | Optimizer::PagedAdamw8bit | Optimizer::Lion8bit => {
                     let names: &[_] = match optimizer {
                         Optimizer::Lion8bit => &[("state1", "absmax1")],
@@ -171,7 +184,6 @@ fn update<'t>(tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer, group: Pa
             });
             drop(denominator);
         }
-        Optimizer::Adafactor => group.for_each(tape, model, |w| adafactor_temporaries(tape, w)),
         _ => {}
     }
 }
@@ -195,23 +207,4 @@ pub fn managed_bytes(plan: &Plan) -> u64 {
         }
     });
     bytes
-}
-
-/// `transformers.optimization.Adafactor.step` with factored second moments and no first moment.
-fn adafactor_temporaries<'t>(tape: &'t Tape, w: &Tensor<'t>) {
-    let layout = w.layout();
-    let shape = layout.shape();
-    let full = |op| tape.temporary(shape, Dtype::F32, op);
-    let narrow = w.dtype() != Dtype::F32;
-    // grad.float(), p.float()
-    let _grad = narrow.then(|| full("to"));
-    let _copy = narrow.then(|| full("to"));
-    let update = {
-        let _squared = full("pow");
-        full("add")
-    };
-    let _update = update;
-    if shape.len() == 2 {
-        let _factors = full("mul");
-    }
 }

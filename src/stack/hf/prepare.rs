@@ -86,6 +86,7 @@ impl<'t> Model<'t> {
                 }
             });
         }
+        self.save_modules(tape, lora.saves);
         for layer in &mut self.layers {
             layer.on(tape, |layer| {
                 for (_, linear) in layer.linears_mut() {
@@ -99,5 +100,27 @@ impl<'t> Model<'t> {
             });
         }
         tape.enter_group(Group::default());
+    }
+
+    /// `ModulesToSaveWrapper`: a copy is trained, the module itself stays.
+    fn save_modules(&mut self, tape: &'t Tape, [embed, head]: [bool; 2]) {
+        tape.enter_group(Group::default());
+        let copy = |of: &Tensor<'t>| {
+            let layout = of.layout();
+            let copy = tape.tensor(layout.shape(), of.dtype(), Category::Adapters, "clone");
+            copy.set_requires_grad(true);
+            copy
+        };
+        // A head that shares the embedding's weight keeps the original when only one of them is saved.
+        let original = self.embed.clone();
+        if embed {
+            self.replaced
+                .push(std::mem::replace(&mut self.embed, copy(&original)));
+            self.head.get_or_insert_with(|| original.clone());
+        }
+        if head {
+            let of = self.head.clone().unwrap_or(original);
+            self.replaced.extend(self.head.replace(copy(&of)));
+        }
     }
 }

@@ -54,6 +54,7 @@ pub fn four_bit<'t>(
             outputs,
             blocksize: BLOCKSIZE,
             double_quant,
+            dtype,
         },
         compute: Dtype::Bf16,
         _stored: stored,
@@ -68,5 +69,34 @@ pub fn eight_bit<'t>(tape: &'t Tape, inputs: u64, outputs: u64) -> Base<'t> {
     let weight = tape.tensor(&[outputs, inputs], Dtype::I8, Category::Weights, OP);
     Base::EightBit {
         _stored: [weight, scales],
+    }
+}
+
+/// A linear weight as `quantize_(module, Float8WeightOnlyConfig())` makes it: a scale a row, then the data, by way of fp32
+/// (`torchao/quantization/quantize_/workflows/float8/float8_tensor.py: Float8Tensor.from_hp`).
+pub fn float8<'t>(tape: &'t Tape, dtype: Dtype, inputs: u64, outputs: u64) -> Base<'t> {
+    let shape = [outputs, inputs];
+    let original = tape.temporary(&shape, dtype, "empty");
+    let scale = {
+        let magnitudes = tape.temporary(&shape, dtype, "choose_scale_float8");
+        let _largest = tape.temporary(&[outputs, 1], dtype, "choose_scale_float8");
+        drop(magnitudes);
+        let _scale = tape.temporary(&[outputs, 1], dtype, "choose_scale_float8");
+        tape.tensor(
+            &[outputs, 1],
+            Dtype::F32,
+            Category::QuantState,
+            "choose_scale_float8",
+        )
+    };
+    let data = {
+        let wide = |op| tape.temporary(&shape, Dtype::F32, op);
+        let (_wide, _scaled, _clamped) = (wide("to"), wide("div"), wide("clamp"));
+        tape.tensor(&shape, Dtype::F8, Category::Weights, "to")
+    };
+    drop(original);
+    Base::Float8 {
+        dtype,
+        _stored: [data, scale],
     }
 }

@@ -1,7 +1,9 @@
 //! Rotary position embeddings, and what every layer receives beside the hidden states.
 
+use super::cache::Cache;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tape, Tensor};
+use std::rc::Rc;
 
 /// What every layer receives beside the hidden states.
 #[derive(Debug, Clone)]
@@ -12,8 +14,10 @@ pub struct Shared<'t> {
     pub sin: Tensor<'t>,
     /// `position_ids`.
     pub positions: Tensor<'t>,
-    /// Additive mask: batch x 1 x sequence x sequence.
+    /// Mask: batch x 1 x sequence x sequence, additive for eager attention, of booleans for fused kernels.
     pub mask: Option<Tensor<'t>>,
+    /// The key-value cache, without checkpointing.
+    pub cache: Option<Rc<Cache<'t>>>,
 }
 
 impl<'t> Shared<'t> {
@@ -32,6 +36,7 @@ impl<'t> Shared<'t> {
             sin: tensors.next()?,
             positions: tensors.next()?,
             mask: tensors.next(),
+            cache: None,
         })
     }
 }

@@ -1,14 +1,17 @@
 //! A training step: forward, backward, clipping, the optimizer, dropping gradients; as a plain loop and as
 //! `transformers.Trainer` runs it.
 
+use super::cache::Cache;
 use super::forward::Batch;
 use super::model::Model;
 use super::optimizer::States;
+use super::scaler::Scaler;
 use crate::estimate::Category;
 use crate::plan::Plan;
-use crate::replay::{Dtype, Phase, Tape, Tensor};
+use crate::replay::{Dtype, Group, Phase, Tape, Tensor};
 use crate::scenario::{Checkpointing, Harness};
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 /// Micro-batches that are replayed of a step: the first makes the gradients, the others add to them alike.
 const MICRO_BATCHES: u64 = 2;
@@ -51,7 +54,7 @@ fn train_with_loop<'t>(
             tape.set_autocast(plan.autocast);
             let output = model.forward(tape, plan, &batch, None);
             let mut loss = output.loss;
-            let held = Kept(vec![Some(loss.clone()), Some(output.logits), output.leaf]);
+            let held = Kept(vec![Some(loss.clone()), output.logits, output.leaf], output.cache);
             if plan.keep_outputs {
                 kept = Some(held);
             } else {
@@ -85,6 +88,7 @@ fn train_with_loop<'t>(
 struct Kept<'t>(
     // Held, not read.
     #[allow(dead_code)] Vec<Option<Tensor<'t>>>,
+    #[allow(dead_code)] Option<Rc<Cache<'t>>>,
 );
 
 impl<'t> Kept<'t> {
@@ -103,7 +107,8 @@ impl<'t> Kept<'t> {
                 .then(|| tape.temporary(&shape, between, "embedding"))
         };
         let loss = tape.temporary(&[], Dtype::F32, "nll_loss");
-        Kept(vec![Some(loss), Some(logits), embeds(), embeds()])
+        let logits = (!plan.liger).then_some(logits);
+        Kept(vec![Some(loss), logits, embeds(), embeds()], None)
     }
 }
 
@@ -119,7 +124,9 @@ fn train_with_trainer<'t>(
     let mut batches: Option<(Vec<Batch<'t>>, Tensor<'t>)> = None;
     // `tr_loss_step` and `grad_norm` stay bound until the next ones are made.
     let (mut last_loss, mut last_norm) = (None, None);
+    let mut scaler = None;
     if *steps.start() > 1 {
+        scaler = Scaler::is_used(plan).then(|| Scaler::new(tape));
         let scalar = || Some(tape.temporary(&[], Dtype::F32, "scalar"));
         (last_loss, last_norm) = (scalar(), if plan.clip { scalar() } else { None });
     }
@@ -134,21 +141,26 @@ fn train_with_trainer<'t>(
             tape.set_autocast(plan.autocast);
             let output = model.forward(tape, plan, batch, Some(items));
             tape.set_autocast(None);
-            let (loss, logits) = (output.loss, output.logits);
+            let (loss, logits, cache) = (output.loss, output.logits, output.cache);
             drop(output.leaf);
             // accelerate's convert_outputs_to_fp32
-            let converted = if plan.autocast.is_some() {
-                tape.no_grad(|| logits.to(Dtype::F32))
-            } else {
-                logits.clone()
+            let converted = match &logits {
+                Some(logits) if plan.autocast.is_some() => Some(tape.no_grad(|| logits.to(Dtype::F32))),
+                other => other.clone(),
             };
             drop(logits);
-            drop(converted);
+            drop((converted, cache));
             tape.phase(Phase::Backward, step, micro as u8);
             // `loss *= num_processes`, `loss / gradient_accumulation_steps`
-            let scaled = loss.scale_in_place().scale();
-            model.backward(tape, plan, &scaled);
-            drop(scaled);
+            let divided = loss.scale_in_place().scale();
+            if Scaler::is_used(plan) {
+                let scaler = scaler.get_or_insert_with(|| Scaler::new(tape));
+                let scaled = scaler.scaled(&divided);
+                model.backward(tape, plan, &scaled);
+            } else {
+                model.backward(tape, plan, &divided);
+            }
+            drop(divided);
             last_loss = Some(loss);
             tape.phase(Phase::Clip, step, micro as u8);
             tape.scratch(1, "isnan");
@@ -157,17 +169,23 @@ fn train_with_trainer<'t>(
         // `grad_norm = None` before the optimizer's step.
         last_norm = None;
         if plan.clip {
+            if let Some(scaler) = &mut scaler {
+                scaler.unscale(tape);
+            }
             last_norm = Some(clip_gradients(tape, model));
         }
         tape.phase(Phase::Optimizer, step, 0);
-        states.step(tape, model, plan);
+        match &mut scaler {
+            Some(scaler) => scaler.step(tape, plan, || states.step(tape, model, plan)),
+            None => states.step(tape, model, plan),
+        }
         tape.phase(Phase::ZeroGrad, step, 0);
         model.for_each_trained(tape, |w| w.drop_grad());
         if step < *steps.end() {
             tape.phase(Phase::Data, step + 1, 0);
         }
     }
-    drop((batches, last_loss, last_norm));
+    drop((batches, last_loss, last_norm, scaler));
 }
 
 /// The micro-batches of a step and the number of tokens with a label (`get_batch_samples`).
@@ -195,22 +213,47 @@ const NORM_CHUNK: u64 = 65_536;
 
 /// `torch.nn.utils.clip_grad_norm_`: a norm a tensor, their norm, a factor. Returns the norm.
 fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) -> Tensor<'t> {
-    let (mut count, mut chunks, mut dtype) = (0u64, 1u64, Dtype::F32);
+    let (mut dtypes, mut all) = (Vec::new(), 0u64);
     model.for_each_trained(tape, |w| {
-        count += u64::from(tape.times());
-        chunks = chunks.max(w.layout().numel().div_ceil(NORM_CHUNK));
-        dtype = w.dtype();
+        if !dtypes.contains(&w.dtype()) {
+            dtypes.push(w.dtype());
+        }
+        all += u64::from(tape.times());
     });
-    let scalar = |op| tape.temporary(&[], dtype, op);
-    let partial = tape.temporary(&[count * chunks], Dtype::F32, "_foreach_norm");
+    // `_group_tensors_by_device_and_dtype`: fp32 comes first.
+    dtypes.sort_by_key(|&dtype| dtype != Dtype::F32);
     let mut norms = Vec::new();
-    model.for_each_trained(tape, |_| norms.push(scalar("_foreach_norm")));
-    drop(partial);
-    let stacked = tape.temporary(&[count], dtype, "stack");
+    for &dtype in &dtypes {
+        let (mut count, mut chunks) = (0u64, 1u64);
+        let each = |f: &mut dyn FnMut(&Tensor<'t>)| {
+            model.for_each_trained(tape, |w| {
+                if w.dtype() == dtype {
+                    f(w);
+                }
+            });
+        };
+        each(&mut |w| {
+            count += u64::from(tape.times());
+            chunks = chunks.max(w.layout().numel().div_ceil(NORM_CHUNK));
+        });
+        let partial = tape.temporary(&[count * chunks], Dtype::F32, "_foreach_norm");
+        each(&mut |_| norms.push((tape.group(), tape.temporary(&[], dtype, "_foreach_norm"))));
+        drop(partial);
+    }
+    let dtype = dtypes
+        .iter()
+        .copied()
+        .reduce(Dtype::promote)
+        .unwrap_or(Dtype::F32);
+    let scalar = |op| tape.temporary(&[], dtype, op);
+    let stacked = tape.temporary(&[all], dtype, "stack");
     let total = scalar("linalg_vector_norm");
     drop(stacked);
-    let mut norms = norms.into_iter();
-    model.for_each_trained(tape, |_| drop(norms.next()));
+    for (group, norm) in norms {
+        tape.enter_group(group);
+        drop(norm);
+    }
+    tape.enter_group(Group::default());
     let factor = {
         let _sum = scalar("add");
         let _reciprocal = scalar("__rdiv__");

@@ -67,6 +67,7 @@ impl<'t> Layer<'t> {
     /// The architecture's norm by the weight of this path.
     fn norm(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
         match self.weight(path) {
+            Some(weight) if self.liger => x.tape().within(path, || x.liger_rms_norm(weight)),
             Some(weight) => x
                 .tape()
                 .within(path, || norm(plan.arch.norm(), x, weight, self.bias_of(path))),
@@ -112,6 +113,15 @@ impl<'t> Layer<'t> {
     /// As `gated_mlp`, by the layers of these paths.
     fn gated_mlp_of(&self, plan: &Plan, x: &Tensor<'t>, paths: [&'static str; 3]) -> Tensor<'t> {
         let [gate_proj, up_proj, down_proj] = paths;
+        if self.liger {
+            // LigerSwiGLUMLP
+            let product = {
+                let gate = self.linear(gate_proj, x);
+                let up = self.linear(up_proj, x);
+                x.tape().within("mlp", || gate.liger_swiglu(&up))
+            };
+            return self.linear(down_proj, &product);
+        }
         let product = {
             let gate = {
                 let gate = self.linear(gate_proj, x);

@@ -1,0 +1,100 @@
+//! SDPA's choice of a kernel (`aten/src/ATen/native/transformers/cuda/sdp_utils.cpp`), cuDNN left out: flash, else the
+//! memory-efficient kernel, else plain products.
+
+use super::{AttentionKernel, not_modelled};
+use crate::estimate::EstimateError;
+use crate::model::Architecture;
+use crate::replay::Dtype;
+use crate::scenario::{Attention, Scenario, SdpaBackend};
+
+/// Widest heads of the flash kernel (`check_head_dim_size_flash`) and those that transformers leaves grouped
+/// (`integrations/sdpa_attention.py: use_gqa_in_sdpa`).
+const MOST_WIDTH: u64 = 256;
+
+/// What the choice depends on.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    width: u64,
+    grouped: bool,
+    masked: bool,
+    capability: (u32, u32),
+    dtype: Dtype,
+}
+
+impl Call {
+    fn flash(self) -> bool {
+        let (major, minor) = self.capability;
+        // `check_requires_grad_and_head_dim_gt192_constraints_on_sm86_89_or_120`
+        let small = matches!((major, minor), (8, 6..=9) | (12, 0 | 1));
+        major >= 8
+            && self.width <= MOST_WIDTH
+            && self.dtype != Dtype::F32
+            && !self.masked
+            && !(small && (193..=224).contains(&self.width))
+    }
+
+    /// `check_batch_size_and_num_heads_dense` wants as many heads of keys as of queries, `minimum_gemm_alignment` widths of
+    /// 16 bytes on tensor cores.
+    fn efficient(self) -> bool {
+        let half = self.dtype != Dtype::F32;
+        let alignment = match self.capability.0 {
+            8.. if half => 8,
+            8.. => 4,
+            7 if half => 8,
+            _ => 1,
+        };
+        let grouped = self.grouped && !self.masked && self.width <= MOST_WIDTH;
+        !grouped
+            && self.width.is_multiple_of(alignment)
+            && (self.dtype != Dtype::Bf16 || self.capability.0 >= 8)
+    }
+
+    fn kernel(self, backend: SdpaBackend) -> Result<AttentionKernel, EstimateError> {
+        match backend {
+            SdpaBackend::Auto if self.flash() => Ok(AttentionKernel::Flash),
+            SdpaBackend::Auto if self.efficient() => Ok(AttentionKernel::Efficient),
+            SdpaBackend::Auto | SdpaBackend::Math => Ok(AttentionKernel::Math),
+            SdpaBackend::Flash if self.flash() => Ok(AttentionKernel::Flash),
+            SdpaBackend::Efficient if self.efficient() => Ok(AttentionKernel::Efficient),
+            SdpaBackend::Flash => not_modelled(
+                "the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute, heads of at most 256 and no mask",
+            ),
+            SdpaBackend::Efficient => not_modelled(
+                "the memory-efficient kernel cannot run this: it takes no grouped heads without a mask, and bfloat16 only from compute capability 8.0",
+            ),
+        }
+    }
+}
+
+/// The kernels of layers without and with a mask. `dtype` is that of queries, keys and values outside autocast.
+///
+/// # Errors
+/// When the kernel asked for cannot run.
+pub fn kernels(
+    s: &Scenario,
+    arch: &Architecture,
+    capability: (u32, u32),
+    dtype: Dtype,
+) -> Result<(AttentionKernel, AttentionKernel), EstimateError> {
+    if s.attention == Attention::Eager || arch.family.is_always_eager() {
+        return Ok((AttentionKernel::Eager, AttentionKernel::Eager));
+    }
+    let a = &arch.attention;
+    let call = Call {
+        width: a.head_dim,
+        grouped: a.kv_heads != a.heads,
+        masked: false,
+        capability,
+        dtype,
+    };
+    let masked = Call { masked: true, ..call };
+    let window = a.sliding_window.is_some_and(|w| w <= s.seq);
+    let hidden = |index: u64| s.padding || (window && arch.is_windowed(index));
+    let (some, all) = ((0..arch.layers).any(hidden), (0..arch.layers).all(hidden));
+    // A kernel that no layer uses is not asked for.
+    match (some, all) {
+        (false, _) => call.kernel(s.sdpa_backend).map(|kernel| (kernel, kernel)),
+        (_, true) => masked.kernel(s.sdpa_backend).map(|kernel| (kernel, kernel)),
+        _ => Ok((call.kernel(s.sdpa_backend)?, masked.kernel(s.sdpa_backend)?)),
+    }
+}

@@ -1,0 +1,40 @@
+//! `DynamicCache` (`transformers/cache_utils.py`): keys and values that the model returns beside its logits.
+
+use crate::replay::{Group, Tape, Tensor};
+use std::cell::RefCell;
+
+/// Keys and values by layer, for as long as the model's output lives.
+#[derive(Debug)]
+pub struct Cache<'t> {
+    tape: &'t Tape,
+    layers: RefCell<Vec<(Group, [Tensor<'t>; 2])>>,
+}
+
+impl<'t> Cache<'t> {
+    /// An empty cache.
+    pub fn new(tape: &'t Tape) -> Self {
+        Cache {
+            tape,
+            layers: RefCell::default(),
+        }
+    }
+
+    /// `DynamicLayer.update`: keys and values are appended to those of before, which are none.
+    pub fn update(&self, key: &Tensor<'t>, value: &Tensor<'t>) -> (Tensor<'t>, Tensor<'t>) {
+        let (key, value) = (key.cat_with_nothing(), value.cat_with_nothing());
+        let layer = (self.tape.group(), [key.clone(), value.clone()]);
+        self.layers.borrow_mut().push(layer);
+        (key, value)
+    }
+}
+
+impl Drop for Cache<'_> {
+    fn drop(&mut self) {
+        let outer = self.tape.group();
+        for (group, layer) in self.layers.get_mut().drain(..) {
+            self.tape.enter_group(group);
+            drop(layer);
+        }
+        self.tape.enter_group(outer);
+    }
+}
