@@ -85,7 +85,7 @@ impl<'t> Linear<'t> {
 
     /// Is the base quantized by bitsandbytes? Its adapters leave casts to autocast.
     fn quantized(&self) -> bool {
-        !matches!(self.base, Base::Plain(_))
+        matches!(self.base, Base::FourBit { .. } | Base::EightBit { .. })
     }
 
     fn lora_forward(&self, x: &Tensor<'t>, a: &Tensor<'t>, b: &Tensor<'t>) -> Tensor<'t> {
