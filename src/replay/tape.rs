@@ -560,6 +560,14 @@ impl Tape {
         self.inner.borrow().autocast
     }
 
+    /// Runs `f` below autocast: inside one of PyTorch's operations.
+    pub fn without_autocast<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = self.inner.borrow_mut().autocast.take();
+        let out = f();
+        self.inner.borrow_mut().autocast = before;
+        out
+    }
+
     /// Runs `f` without recording gradients.
     pub fn no_grad<T>(&self, f: impl FnOnce() -> T) -> T {
         let before = std::mem::replace(&mut self.inner.borrow_mut().grad_enabled, false);

@@ -122,7 +122,7 @@ fn sdpa<'t>(
     match kernel {
         AttentionKernel::Flash => q.sdpa_flash(&cast_k, &cast_v, shape, plan.device),
         AttentionKernel::Efficient => q.sdpa_efficient(&cast_k, &cast_v, mask.as_ref(), shape),
-        _ => math_attention(plan, &q, &cast_k, &cast_v, mask.as_ref()),
+        _ => tape.without_autocast(|| math_attention(plan, &q, &cast_k, &cast_v, mask.as_ref())),
     }
 }
 
