@@ -22,6 +22,10 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     };
     say!("building the page{patience}");
     let module = cargo::build_app(root, dev)?;
+    // An earlier build may have left files that are no longer part of the site; other folders may hold what is not ours.
+    if out == root.join("dist") && out.exists() {
+        fs::remove_dir_all(&out).with_context(|| format!("{} cannot be emptied", out.display()))?;
+    }
     fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
     bind(&module, &out).context("wasm-bindgen cannot process the page's module")?;
     copy_files(&root.join("www"), &out)?;
