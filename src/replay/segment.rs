@@ -76,6 +76,8 @@ pub struct Fold {
     open: Segment,
     outer: Vec<(Segment, u32)>,
     training: bool,
+    /// Bytes that stand from the first step on.
+    standing: u64,
 }
 
 impl Fold {
@@ -89,6 +91,11 @@ impl Fold {
     /// A free of an allocation of this many bytes.
     pub fn free(&mut self, bytes: u64) {
         self.open.net = self.open.net.wrapping_sub(rounded(bytes) as i64);
+    }
+
+    /// An allocation that is never freed and was made before the step that is folded.
+    pub fn stand(&mut self, bytes: u64) {
+        self.standing = self.standing.saturating_add(rounded(bytes));
     }
 
     /// Any other event.
@@ -114,7 +121,7 @@ impl Fold {
 
     /// The highest live bytes of the training steps.
     pub fn peak(&self) -> u64 {
-        self.open.peak.max(0) as u64
+        (self.open.peak.max(0) as u64).saturating_add(self.standing)
     }
 }
 

@@ -355,16 +355,22 @@ impl Inner {
         }
     }
 
+    /// A workspace stays for good: a step that is folded finds it there.
+    fn push_workspace(&mut self, bytes: u64, op: &'static str) {
+        match &mut self.sink {
+            Sink::Fold(fold) => fold.stand(bytes),
+            Sink::List { .. } => {
+                self.push_alloc(bytes, Some(Category::CublasWorkspace), op);
+            }
+        }
+    }
+
     /// The matrix library's workspace is born at the first product of its thread and stays.
     pub fn touch_workspace(&mut self) {
         let thread = usize::from(self.running.is_some() || self.in_recompute);
         if !self.workspaces[thread] && !self.stopped && self.workspace_bytes > 0 {
             self.workspaces[thread] = true;
-            self.push_alloc(
-                self.workspace_bytes,
-                Some(Category::CublasWorkspace),
-                "cublas_workspace",
-            );
+            self.push_workspace(self.workspace_bytes, "cublas_workspace");
         }
     }
 
@@ -373,11 +379,7 @@ impl Inner {
         let thread = usize::from(self.running.is_some() || self.in_recompute);
         if !self.lt_workspaces[thread] && !self.stopped {
             self.lt_workspaces[thread] = true;
-            self.push_alloc(
-                LT_WORKSPACE_BYTES,
-                Some(Category::CublasWorkspace),
-                "cublaslt_workspace",
-            );
+            self.push_workspace(LT_WORKSPACE_BYTES, "cublaslt_workspace");
         }
     }
 
@@ -600,22 +602,6 @@ impl Tape {
             Sink::Fold(fold) => fold.peak(),
             Sink::List { .. } => 0,
         }
-    }
-
-    /// The matrix library's workspaces are there already, as in every step but the first.
-    pub fn warm_up(&self, lt_forward: bool, lt_backward: bool) {
-        let mut inner = self.inner.borrow_mut();
-        inner.touch_workspace();
-        let lt = [lt_forward, lt_backward];
-        if lt_forward {
-            inner.touch_lt_workspace();
-        }
-        inner.in_recompute = true;
-        inner.touch_workspace();
-        if lt[1] {
-            inner.touch_lt_workspace();
-        }
-        inner.in_recompute = false;
     }
 }
 

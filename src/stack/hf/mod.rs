@@ -49,7 +49,7 @@ fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {
     tape.phase(Phase::Load, 0, 0);
     let mut model = Model::load(tape, plan, detail);
     model.prepare(tape, plan);
-    step::train(tape, plan, &model, detail, steps);
+    step::train(tape, plan, &model, steps);
     // What is still alive is not part of the recording: handles may be dropped in any order.
     tape.stop();
     drop(model);

@@ -9,8 +9,7 @@ use super::scaler::Scaler;
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Phase, Tape, Tensor};
-use crate::scenario::{Checkpointing, Harness};
-use crate::stack::Detail;
+use crate::scenario::Harness;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -21,13 +20,8 @@ const MICRO_BATCHES: u64 = 2;
 const MOST_BATCHES: u64 = 256;
 
 /// Trains these steps: optimizer states are born in the first, the second is the steady state.
-pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, detail: Detail, steps: RangeInclusive<u8>) {
+pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInclusive<u8>) {
     let mut states = States::default();
-    if detail == Detail::Segments {
-        // Inside a group of layers workspaces would count once a layer.
-        let biased = plan.has_bias();
-        tape.warm_up(biased, biased && plan.checkpointing != Checkpointing::None);
-    }
     if *steps.start() > 1 {
         states.create_all(tape, model, plan);
     }
