@@ -5,7 +5,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use plimsoll::estimate::{estimate, peak_allocated};
 use plimsoll::plan::{Plan, config};
 use plimsoll::replay::allocator;
-use plimsoll::scenario::{ModelRef, Scenario};
+use plimsoll::scenario::{Lora, ModelRef, Scenario, Targets};
 use plimsoll::stack::{Detail, peak, record};
 use std::hint::black_box;
 
@@ -23,6 +23,18 @@ fn segments(c: &mut Criterion) {
     let scenario = Scenario::default();
     let plan = Plan::new(&scenario).expect("the default scenario is sound");
     c.bench_function("segments, Llama-3.1-8B QLoRA", |b| {
+        b.iter(|| peak(black_box(&plan)));
+    });
+    let experts = Scenario {
+        model: ModelRef::Catalog("Qwen/Qwen3-30B-A3B".into()),
+        lora: Lora {
+            targets: Targets::Modules(["q_proj", "k_proj", "v_proj", "o_proj"].map(Into::into).into()),
+            ..Lora::default()
+        },
+        ..Scenario::default()
+    };
+    let plan = Plan::new(&experts).expect("attention of a mixture of experts takes adapters");
+    c.bench_function("segments, Qwen3-30B-A3B QLoRA", |b| {
         b.iter(|| peak(black_box(&plan)));
     });
     c.bench_function("segments with validation and look-ups", |b| {

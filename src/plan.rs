@@ -370,6 +370,14 @@ impl Plan {
             });
         }
         for (index, count) in self.arch.kinds() {
+            let buffers = self.arch.buffers(index);
+            if buffers > 0 {
+                f(Parameter {
+                    elements: buffers,
+                    count,
+                    trained: false,
+                });
+            }
             for part in self.arch.layer(index) {
                 let (weight, bias) = part.elements();
                 f(Parameter {

@@ -31,7 +31,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 25] = [
+const MODEL_TYPES: [&str; 26] = [
     "llama",
     "mistral",
     "qwen2",
@@ -57,6 +57,7 @@ const MODEL_TYPES: [&str; 25] = [
     "gpt_oss",
     "qwen2_moe",
     "olmoe",
+    "glm4_moe",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {
@@ -96,6 +97,9 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     sliding_window,
                     num_experts: Some(experts.0),
                     num_local_experts: Some(experts.0),
+                    n_routed_experts: Some(experts.0),
+                    n_group: Some(1 + experts.0 % 2),
+                    first_k_dense_replace: Some(experts.3 - 1),
                     num_experts_per_tok: Some(experts.1.min(experts.0)),
                     norm_topk_prob: Some(experts.2),
                     decoder_sparse_step: Some(experts.3),

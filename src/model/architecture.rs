@@ -210,7 +210,14 @@ impl Architecture {
         ]
     }
 
-    /// Weights of the model.
+    /// Elements of the buffers that a checkpoint stores with a layer's weights: the corrections of a router's scores.
+    pub fn buffers(&self, index: u64) -> u64 {
+        self.experts_of(index)
+            .filter(|experts| experts.groups.is_some())
+            .map_or(0, |experts| experts.count)
+    }
+
+    /// Weights of the model, buffers that are stored with them included.
     pub fn parameters(&self) -> u64 {
         let mut sum = 0u64;
         let mut add = |elements: u64, count: u64| sum = sum.saturating_add(elements.saturating_mul(count));
@@ -218,6 +225,7 @@ impl Architecture {
             add(elements, count);
         }
         for (index, count) in self.kinds() {
+            add(self.buffers(index), count);
             for part in self.layer(index) {
                 let (weight, bias) = part.elements();
                 add(weight, count);

@@ -111,6 +111,10 @@ pub struct HfConfig {
     pub num_experts_per_tok: Option<u64>,
     /// The same, as Gemma 4 names it.
     pub top_k_experts: Option<u64>,
+    /// DeepSeek and GLM: groups of experts, of which a token chooses some first.
+    pub n_group: Option<u64>,
+    /// DeepSeek and GLM: groups a token chooses.
+    pub topk_group: Option<u64>,
     /// Are a token's routing weights divided by their sum? Absent: as the published models of its type do.
     pub norm_topk_prob: Option<bool>,
     /// Width of one expert; absent: `intermediate_size`.

@@ -19,8 +19,12 @@ pub struct Experts {
     pub normalize: bool,
     /// Width of the expert that sees every token.
     pub shared_width: Option<u64>,
+    /// Layers before this one have an MLP instead.
+    pub first: u64,
     /// Every n-th layer has experts.
     pub every: u64,
+    /// Groups of experts, and how many of them a token chooses first, by scores corrected by a buffer.
+    pub groups: Option<(u64, u64)>,
     /// How their weights are stored.
     pub storage: ExpertStorage,
     /// Names of modules of earlier versions, which PEFT takes for the stacked weights and the router
@@ -46,6 +50,7 @@ impl Experts {
         let count = match family {
             Family::Qwen3Moe | Family::Qwen2Moe | Family::Olmoe => config.num_experts,
             Family::Mixtral | Family::GptOss => config.num_local_experts,
+            Family::Glm4Moe => config.n_routed_experts,
             _ => return Ok(None),
         };
         let (Some(count), Some(per_token)) = (count, config.num_experts_per_tok) else {
@@ -59,20 +64,40 @@ impl Experts {
                 "choosing among {MOST_EXPERTS} or more experts is not modelled"
             ));
         }
+        let width = match family {
+            Family::Mixtral | Family::GptOss => config.intermediate_size,
+            _ => config.moe_intermediate_size.unwrap_or(config.intermediate_size),
+        };
+        let groups = match family {
+            Family::Glm4Moe => {
+                let groups = (config.n_group.unwrap_or(1), config.topk_group.unwrap_or(1));
+                if groups.0 == 0 || groups.1 == 0 || groups.1 > groups.0 || count / groups.0 < 2 {
+                    return Err(format!(
+                        "{count} experts cannot be chosen by {} of {} groups",
+                        groups.1, groups.0
+                    ));
+                }
+                Some(groups)
+            }
+            _ => None,
+        };
         Ok(Some(Experts {
             count,
             per_token,
-            width: match family {
-                Family::Mixtral | Family::GptOss => config.intermediate_size,
-                _ => config.moe_intermediate_size.unwrap_or(config.intermediate_size),
-            },
+            width,
             normalize: config
                 .norm_topk_prob
                 .unwrap_or(!matches!(family, Family::Qwen2Moe | Family::Olmoe)),
             shared_width: match family {
                 Family::Qwen2Moe => config.shared_expert_intermediate_size,
+                Family::Glm4Moe => Some(width.saturating_mul(config.n_shared_experts.unwrap_or(1))),
                 _ => None,
             },
+            first: match family {
+                Family::Glm4Moe => config.first_k_dense_replace.unwrap_or(1),
+                _ => 0,
+            },
+            groups,
             every: match family {
                 Family::Qwen3Moe | Family::Qwen2Moe => config.decoder_sparse_step.unwrap_or(1).max(1),
                 _ => 1,
@@ -91,7 +116,7 @@ impl Experts {
 
     /// Has this layer experts?
     pub fn are_in(&self, layer: u64) -> bool {
-        (layer + 1).is_multiple_of(self.every)
+        layer >= self.first && (layer + 1).is_multiple_of(self.every)
     }
 
     /// The parts that stand in place of an MLP, in the order of registration.
@@ -112,10 +137,16 @@ impl Experts {
             weight("mlp.experts.down_proj", [self.count, hidden, self.width]),
         ];
         let mut parts: Vec<Part> = match family {
-            Family::Qwen3Moe => experts.into_iter().chain(router).collect(),
+            Family::Qwen3Moe | Family::Glm4Moe => experts.into_iter().chain(router).collect(),
             _ => router.into_iter().chain(experts).collect(),
         };
-        if let Some(width) = self.shared_width {
+        if let (Some(width), Family::Glm4Moe) = (self.shared_width, family) {
+            parts.extend([
+                Part::linear("mlp.shared_experts.gate_proj", hidden, width, false),
+                Part::linear("mlp.shared_experts.up_proj", hidden, width, false),
+                Part::linear("mlp.shared_experts.down_proj", width, hidden, false),
+            ]);
+        } else if let Some(width) = self.shared_width {
             parts.extend([
                 Part::linear("mlp.shared_expert.gate_proj", hidden, width, false),
                 Part::linear("mlp.shared_expert.up_proj", hidden, width, false),

@@ -43,6 +43,8 @@ pub enum Family {
     Qwen2Moe,
     /// `modeling_olmoe.py`.
     Olmoe,
+    /// `modeling_glm4_moe.py`.
+    Glm4Moe,
     /// `modeling_mixtral.py`.
     Mixtral,
     /// `modeling_gpt_oss.py`.
@@ -88,6 +90,7 @@ impl Family {
             "qwen3_moe" => Family::Qwen3Moe,
             "qwen2_moe" => Family::Qwen2Moe,
             "olmoe" => Family::Olmoe,
+            "glm4_moe" => Family::Glm4Moe,
             "mixtral" => Family::Mixtral,
             "gpt_oss" => Family::GptOss,
             _ => return None,
@@ -163,7 +166,7 @@ impl Family {
 
     /// Share of a head that is rotated, where the configuration does not say.
     pub fn rotated_share(self) -> f64 {
-        if matches!(self, Family::Glm | Family::Glm4) {
+        if matches!(self, Family::Glm | Family::Glm4 | Family::Glm4Moe) {
             0.5
         } else {
             1.0

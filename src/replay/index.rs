@@ -31,6 +31,28 @@ impl<'t> Tensor<'t> {
         }
     }
 
+    /// `self.gather(-1, index)`.
+    pub fn gather_last(&self, index: &Tensor<'t>) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Select, "GatherBackward0", &[self.id]));
+        if let Some(node) = node {
+            inner.save(node, 0, index.id);
+            inner.save(node, 1, self.id);
+        }
+        let dtype = inner.records[self.id as usize].dtype;
+        let layout = inner.records[index.id as usize].layout.dense();
+        let out = inner.alloc(layout, dtype, "gather");
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
+    }
+
     /// `self.masked_fill(mask, 0.0)`.
     pub fn masked_fill(&self, mask: &Tensor<'t>) -> Tensor<'t> {
         self.masked(mask, false)

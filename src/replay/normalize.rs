@@ -71,18 +71,22 @@ impl Inner {
         let inputs = self.nodes[node as usize].inputs;
         let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
         let like = layout.dense();
+        let divided = inputs
+            .iter()
+            .filter_map(|&i| self.input(i))
+            .fold(dtype, |all, input| all.promote(input.dtype));
         if self.input(inputs[1]).is_some() {
             // -grad * ((self / other) / other)
+            let quotient = self.alloc(like, divided, "div");
+            let twice = self.alloc(like, divided, "div");
             let negative = self.alloc(like, dtype, "neg");
-            let quotient = self.alloc(like, dtype, "div");
-            let twice = self.alloc(like, dtype, "div");
-            out[1] = self.alloc(like, dtype, "mul");
+            out[1] = self.alloc(like, divided, "mul");
             for temporary in [twice, quotient, negative] {
                 self.release(temporary);
             }
         }
         if self.input(inputs[0]).is_some() {
-            out[0] = self.alloc(like, dtype, "div");
+            out[0] = self.alloc(like, divided, "div");
         }
     }
 }

@@ -557,6 +557,12 @@ impl Tape {
         }
     }
 
+    /// Do operations build a graph that holds what they save? Not without gradients, nor while a checkpoint packs it.
+    pub fn holds_graph(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.grad_enabled && inner.packing == NONE
+    }
+
     /// The dtype of autocast, when it is on.
     pub fn autocast(&self) -> Option<Dtype> {
         self.inner.borrow().autocast

@@ -28,6 +28,8 @@ pub struct Layer<'t> {
     pub liger: bool,
     /// Its parts, in the order of registration.
     pub parts: Vec<(Part, Module<'t>)>,
+    /// What it holds beside its parameters.
+    buffers: Vec<Tensor<'t>>,
 }
 
 /// The model.
@@ -75,6 +77,7 @@ impl<'t> Model<'t> {
                 group,
                 liger: plan.liger,
                 parts: Vec::new(),
+                buffers: Vec::new(),
             })
             .collect();
         if plan.storage != Storage::Plain {
@@ -247,6 +250,12 @@ impl<'t> Layer<'t> {
                 }
             };
             self.parts.push((part, module));
+            // `e_score_correction_bias`, a buffer in fp32 of the router that it corrects.
+            let correction = plan.arch.buffers(self.index.into());
+            if part.path == "mlp.gate.weight" && correction > 0 {
+                let bias = tape.tensor(&[correction], Dtype::F32, Category::Buffers, "buffer");
+                self.buffers.push(bias);
+            }
         }
     }
 }

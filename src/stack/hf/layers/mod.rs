@@ -6,6 +6,7 @@ mod experts;
 mod gemma;
 mod gemma2;
 mod glm;
+mod glm4_moe;
 mod gpt_oss;
 mod granite;
 mod hunyuan;
@@ -17,6 +18,7 @@ mod olmoe;
 mod phi3;
 mod qwen2_moe;
 mod qwen3_moe;
+mod scored_router;
 mod starcoder2;
 
 use super::attention::attend;
@@ -56,6 +58,7 @@ impl<'t> Layer<'t> {
             Family::Qwen3Moe => qwen3_moe::layer,
             Family::Qwen2Moe => qwen2_moe::layer,
             Family::Olmoe => olmoe::layer,
+            Family::Glm4Moe => glm4_moe::layer,
             Family::Mixtral => mixtral::layer,
             Family::GptOss => gpt_oss::layer,
         };
@@ -85,6 +88,25 @@ impl<'t> Layer<'t> {
     fn heads(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>, heads: u64) -> Tensor<'t> {
         let shape = [plan.batch, plan.seq, heads, plan.arch.attention.head_dim];
         self.linear(path, x).reshape(&shape).transpose(1, 2)
+    }
+
+    /// `apply_rotary_pos_emb(q, k, cos, sin)` where a part of each head is rotated: what is not is put beside what is,
+    /// even if it is empty.
+    fn rotated_in_part(
+        &self,
+        q: &Tensor<'t>,
+        k: &Tensor<'t>,
+        shared: &Shared<'t>,
+    ) -> (Tensor<'t>, Tensor<'t>) {
+        let (width, rotary) = (q.layout().last(), shared.cos.layout().last());
+        let parts = |t: &Tensor<'t>| (t.narrow_last(rotary), t.narrow_last(width - rotary));
+        q.tape().within("self_attn", || {
+            let ((q_rot, q_pass), (k_rot, k_pass)) = (parts(q), parts(k));
+            let (mut q, mut k) = (rotate(&q_rot, shared), rotate(&k_rot, shared));
+            q = q.cat_last(&q_pass);
+            k = k.cat_last(&k_pass);
+            (q, k)
+        })
     }
 
     /// Attention over queries, keys and values with their positions in them, and `o_proj`.

@@ -1,0 +1,88 @@
+//! Routers that score each expert by a sigmoid, corrected by a buffer, and choose groups of experts first
+//! (`DeepseekV3TopkRouter`, `Glm4MoeTopkRouter`).
+
+use super::experts::{Routing, rows};
+use crate::model::Experts;
+use crate::plan::Plan;
+use crate::replay::{Dtype, Tensor};
+
+/// `forward(hidden_states)`, in fp32.
+pub fn route<'t>(plan: &Plan, experts: &Experts, x: &Tensor<'t>, router: &Tensor<'t>) -> Routing<'t> {
+    let x = rows(plan, x);
+    let logits = {
+        let (x, weight) = (x.to(Dtype::F32), router.to(Dtype::F32));
+        x.linear(&weight, None)
+    };
+    let scores = logits.squash("sigmoid");
+    let chosen = Choice::new(plan, experts, &scores);
+    let mut weights = scores.gather_last(&chosen.places);
+    let _denominator = if experts.normalize {
+        let sum = weights.sum(1, true);
+        let denominator = sum.add_number();
+        drop(sum);
+        weights = weights.divide_in_place(&denominator);
+        Some(denominator)
+    } else {
+        None
+    };
+    weights = weights.scale();
+    Routing {
+        _logits: logits,
+        weights,
+        _experts: chosen.places.clone(),
+    }
+}
+
+/// How experts are chosen. No gradient comes back through it; what its graph would save lives until the router returns.
+struct Choice<'t> {
+    places: Tensor<'t>,
+    _held: [Option<Tensor<'t>>; 7],
+}
+
+impl<'t> Choice<'t> {
+    fn new(plan: &Plan, experts: &Experts, scores: &Tensor<'t>) -> Self {
+        let tape = scores.tape();
+        let tokens = plan.batch * plan.seq;
+        let (groups, chosen) = experts.groups.unwrap_or((1, 1));
+        let new = |shape: &[u64], dtype, op| tape.temporary(shape, dtype, op);
+        let all = |dtype, op| new(&[tokens, experts.count], dtype, op);
+        let holds_graph = tape.holds_graph() && scores.requires_grad();
+
+        let mut for_choice = all(Dtype::F32, "add");
+        let best = new(&[tokens, groups, 2], Dtype::F32, "topk");
+        let best_places = Some(new(&[tokens, groups, 2], Dtype::I64, "topk")).filter(|_| holds_graph);
+        let group_scores = new(&[tokens, groups], Dtype::F32, "sum");
+        drop(best);
+        let values = new(&[tokens, chosen], Dtype::F32, "topk");
+        let group_places = new(&[tokens, chosen], Dtype::I64, "topk");
+        drop(values);
+        let group_mask = new(&[tokens, groups], Dtype::F32, "zeros_like");
+        // One group is expanded without a copy.
+        let score_mask = (groups > 1).then(|| all(Dtype::F32, "reshape"));
+        let left_out = {
+            let _kept = all(Dtype::Bool, "bool");
+            all(Dtype::Bool, "__invert__")
+        };
+        for_choice = {
+            let masked = all(Dtype::F32, "masked_fill");
+            drop(for_choice);
+            masked
+        };
+        let left_out = Some(left_out).filter(|_| holds_graph);
+        let values = new(&[tokens, experts.per_token], Dtype::F32, "topk");
+        let places = new(&[tokens, experts.per_token], Dtype::I64, "topk");
+        drop(values);
+        Choice {
+            places,
+            _held: [
+                Some(for_choice),
+                best_places,
+                Some(group_scores),
+                Some(group_places),
+                Some(group_mask),
+                score_mask,
+                left_out,
+            ],
+        }
+    }
+}
