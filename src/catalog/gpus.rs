@@ -43,17 +43,6 @@ pub struct Gpu {
     pub torch_total_gib_seen: Vec<f64>,
     /// Memory bandwidth.
     pub bandwidth_gb_s: f64,
-    /// Dense 16-bit matrix products with fp32 accumulation.
-    #[serde(default)]
-    pub tflops_fp16: Option<f64>,
-    /// Dense fp8 matrix products.
-    #[serde(default)]
-    pub tflops_fp8: Option<f64>,
-    /// Dense fp4 matrix products.
-    #[serde(default)]
-    pub tflops_fp4: Option<f64>,
-    /// Power limit.
-    pub tdp_w: u64,
     /// Does the hardware compute in bf16?
     pub bf16: bool,
     /// Does it compute in fp8?

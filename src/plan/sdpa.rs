@@ -87,6 +87,13 @@ pub fn kernels(
         capability,
         dtype,
     };
+    // SDPA pads narrower heads to 8 before its fused kernels (`pad_last_dim`): not written.
+    if !a.head_dim.is_multiple_of(8) && s.sdpa_backend != SdpaBackend::Math && capability.0 >= 8 {
+        return not_modelled(format!(
+            "heads of {} are no multiple of 8, which SDPA's fused kernels pad",
+            a.head_dim
+        ));
+    }
     let masked = Call { masked: true, ..call };
     let window = a.sliding_window.is_some_and(|w| w <= s.seq);
     let hidden = |index: u64| s.padding || (window && arch.is_windowed(index));

@@ -38,8 +38,8 @@ impl FieldValue for f64 {
     }
 
     fn read(&mut self, name: &str, text: &str) -> Result<(), FieldError> {
-        let value = text.parse().ok().filter(|value: &f64| value.is_finite());
-        *self = value.ok_or_else(|| FieldError::new(name, format!("{} is not a number", quoted(text))))?;
+        *self = super::number(text)
+            .ok_or_else(|| FieldError::new(name, format!("{} is not a number", quoted(text))))?;
         Ok(())
     }
 }

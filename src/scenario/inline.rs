@@ -100,6 +100,6 @@ fn scalar(text: &str) -> Value {
         return whole.into();
     }
     // Words that the standard library takes for numbers, such as "inf", are no JSON numbers and stay text.
-    let number = text.parse().ok().and_then(Number::from_f64);
+    let number = super::number(text).and_then(Number::from_f64);
     number.map_or_else(|| text.into(), Value::Number)
 }

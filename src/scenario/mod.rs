@@ -10,6 +10,7 @@ mod json;
 mod limits;
 mod lora_problems;
 mod model_ref;
+mod number;
 mod size;
 mod url;
 mod validate;
@@ -21,6 +22,7 @@ pub use choice::{
 };
 
 pub use model_ref::ModelRef;
+pub use number::number;
 pub use url::Parsed;
 pub use validate::parse_capability;
 

@@ -107,9 +107,9 @@ impl Field {
     }
 
     fn share(self, text: &str) -> Result<f64, FieldError> {
-        match text.trim().parse::<f64>() {
-            Ok(share) if share.is_finite() => Ok(share),
-            _ => Err(FieldError::new(
+        match crate::scenario::number(text) {
+            Some(share) => Ok(share),
+            None => Err(FieldError::new(
                 self.name(),
                 format!("'{}' is not a number; type a share such as 0.05", text.trim()),
             )),
