@@ -69,6 +69,10 @@ impl Inner {
 
     /// Begins a node for an operation over `inputs`.
     pub fn node(&mut self, op: Gradient, name: &'static str, inputs: &[u32]) -> u32 {
+        if self.recomputing != NONE {
+            // Nodes of a recomputation never run: what they save is all that is wanted of them.
+            return NEVER_RUN;
+        }
         let mut edges = [NONE; MAX_EDGES];
         for (slot, &id) in edges.iter_mut().zip(inputs) {
             if self.needs_grad(id) {
@@ -100,19 +104,20 @@ impl Inner {
         if self.stopped || id == NONE {
             return;
         }
+        if self.recomputing != NONE {
+            self.retain(id);
+            let frame = &mut self.frames[self.recomputing as usize];
+            frame.recomputed.push(id);
+            // `early_stop`: the recomputation ends as soon as everything that was packed is there again.
+            self.stopped = frame.recomputed.len() as u32 == frame.packed;
+            return;
+        }
         let saved = if self.packing != NONE {
             let frame = &mut self.frames[self.packing as usize];
             frame.packed += 1;
             frame.outstanding += 1;
             self.nodes[node as usize].frame = self.packing;
             frame.packed - 1
-        } else if self.recomputing != NONE {
-            self.retain(id);
-            let frame = &mut self.frames[self.recomputing as usize];
-            frame.recomputed.push(id);
-            // `early_stop`: the recomputation ends as soon as everything that was packed is there again.
-            self.stopped = frame.recomputed.len() as u32 == frame.packed;
-            NONE
         } else {
             self.retain(id)
         };
@@ -286,6 +291,8 @@ impl Inner {
 
 /// A node's index and output share one word in a tensor's record.
 pub(super) const NODE_BITS: u32 = 29;
+/// Stands for the nodes of a recomputation.
+const NEVER_RUN: u32 = (1 << NODE_BITS) - 1;
 const NODE_MASK: u32 = (1 << NODE_BITS) - 1;
 
 /// Runs a checkpointed layer again: its number, its input, and the other tensors of the call.
@@ -415,35 +422,19 @@ impl Tape {
                 inner.running.take(),
             )
         };
-        let (nodes, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
+        let held = self.inner.borrow().held.len();
         self.set_autocast(autocast);
         drop(rerun(layer, input, others));
         let mut inner = self.inner.borrow_mut();
         inner.stopped = false;
         drop(inner);
         self.set_autocast(None);
-        self.drop_nodes_from(nodes);
         self.inner.borrow_mut().drop_held_from(held);
         let mut inner = self.inner.borrow_mut();
         inner.grad_enabled = false;
         inner.recomputing = NONE;
         inner.in_recompute = false;
         inner.running = running;
-    }
-
-    /// Forgets nodes that never run backward, with what they hold.
-    fn drop_nodes_from(&self, first: usize) {
-        let mut inner = self.inner.borrow_mut();
-        for node in first..inner.nodes.len() {
-            inner.release_saved(node as u32);
-            for input in inner.nodes[node].inputs {
-                if input != NONE && inner.records[input as usize].node == NONE {
-                    inner.records[input as usize].uses -= 1;
-                    inner.release(input);
-                }
-            }
-        }
-        inner.nodes.truncate(first);
     }
 
     /// Reentrant checkpointing: forward again with its graph, then a backward pass of its own
