@@ -394,6 +394,7 @@ impl Tape {
             let mut inner = self.inner.borrow_mut();
             let f = &mut inner.frames[frame as usize];
             f.done = true;
+            f.recomputed.reserve_exact(f.packed as usize);
             let (layer, input, others, autocast) = (f.layer, f.input, f.others.clone(), f.autocast);
             // The function runs on the input as forward had it; its nodes never run, so they are not linked to it.
             let detached = {

@@ -83,7 +83,18 @@ impl Layout {
 
     /// Dense in some order of its dimensions, without overlap.
     pub fn is_dense(&self) -> bool {
-        self.contiguous || self.find_dense()
+        self.contiguous || self.is_heads_first() || self.find_dense()
+    }
+
+    /// The common case: four dimensions, the middle two exchanged.
+    fn is_heads_first(&self) -> bool {
+        let ([batch, heads, seq, width], [s0, s1, s2, s3]) = (self.shape, self.strides);
+        let whole = heads.wrapping_mul(seq).wrapping_mul(width);
+        self.dims == 4
+            && s3 == 1
+            && s1 == width
+            && s2 == heads.wrapping_mul(width)
+            && (s0 == whole || batch == 1)
     }
 
     fn find_dense(&self) -> bool {

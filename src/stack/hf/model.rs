@@ -195,10 +195,15 @@ impl<'t> Layer<'t> {
     }
 
     fn part(&self, path: &'static str) -> Option<&Module<'t>> {
-        self.parts
+        // Most paths are the very literals that parts are declared with.
+        let same = |(part, _): &&(Part, Module<'t>)| std::ptr::eq(part.path, path);
+        let equal = |(part, _): &&(Part, Module<'t>)| part.path == path;
+        let found = self
+            .parts
             .iter()
-            .find(|(part, _)| part.path == path)
-            .map(|(_, module)| module)
+            .find(same)
+            .or_else(|| self.parts.iter().find(equal));
+        found.map(|(_, module)| module)
     }
 
     /// The linear layers, to be changed.
