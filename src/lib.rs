@@ -10,6 +10,7 @@
 //! 5. [`replay`]: runs the program, backward pass included, and the caching allocator below it;
 //! 6. [`estimate`]: the quantities, the breakdown at the peak, the verdict.
 
+pub mod advise;
 pub mod bytes;
 pub mod catalog;
 #[cfg(feature = "cli")]

@@ -14,6 +14,8 @@ use crate::stack::{self, Detail, hf::managed_bytes, record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use verdict::Room;
+
 /// What a live tensor is, in the words of the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

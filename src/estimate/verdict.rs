@@ -1,7 +1,7 @@
 //! Does it fit?
 
-use super::Verdict;
 use super::process::Context;
+use super::{Estimate, Interval, Verdict};
 
 /// A verdict and the room that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,10 @@ pub struct Room {
 
 /// Judges what the allocator needs at least and the context beside it against the card's memory.
 pub fn judge(least_capacity: u64, context: &Context, usable: u64) -> Room {
-    let context = context.interval();
+    room(least_capacity, context.interval(), usable)
+}
+
+fn room(least_capacity: u64, context: Interval, usable: u64) -> Room {
     let need = |context: u64| least_capacity.saturating_add(context);
     let verdict = if need(context.high) <= usable {
         Verdict::Fits
@@ -27,6 +30,13 @@ pub fn judge(least_capacity: u64, context: &Context, usable: u64) -> Room {
     Room {
         verdict,
         headroom: headroom.clamp(i64::MIN as i128, i64::MAX as i128) as i64,
+    }
+}
+
+impl Estimate {
+    /// The verdict on another card that runs the same kernels, by the memory that a process can use there.
+    pub fn on(&self, usable_bytes: u64) -> Room {
+        room(self.least_capacity_bytes, self.context_bytes, usable_bytes)
     }
 }
 
