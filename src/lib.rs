@@ -5,7 +5,8 @@
 //!
 //! 1. [`scenario`]: what the user asks (a model of the [`catalog`] or its own, a stack, a method, a card);
 //! 2. [`model`]: the architecture behind the model's name;
-//! 3. [`plan`]: the scenario resolved: dtypes, storage, the card's kernels, and refusals with their reason;
+//! 3. [`plan`]: the scenario resolved: dtypes, the storage of base weights ([`quant`]), the card's kernels, and refusals
+//!    with their reason;
 //! 4. [`stack`]: lowers the plan to a step program, the forward pass and optimizer written as tensor operations;
 //! 5. [`replay`]: runs the program, backward pass included, and the caching allocator below it;
 //! 6. [`estimate`]: the quantities, the breakdown at the peak, the verdict.
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod estimate;
 pub mod model;
 pub mod plan;
+pub mod quant;
 pub mod replay;
 pub mod scenario;
 pub mod score;

@@ -2,31 +2,19 @@
 //! express is refused here, with the reason.
 
 mod sdpa;
+mod weights;
 
 use crate::catalog;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, ExpertStorage, Family, HfConfig, PartKind};
+use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part, PartKind};
+use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    AdapterDtype, Autocast, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer,
-    Scenario, Stack, Targets, WeightFormat,
+    AdapterDtype, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Scenario, Stack,
+    Targets,
 };
 
-/// How the base weights of linear layers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Storage {
-    /// As they are, in the dtype of the other weights.
-    Plain,
-    /// bitsandbytes' LLM.int8: a byte a weight, a scale a row.
-    EightBit,
-    /// bitsandbytes' 4 bit in blocks of 64, the scales quantized again or not.
-    FourBit {
-        /// Are the scales quantized again?
-        double_quant: bool,
-    },
-    /// torchao's 8-bit floats with a scale a row.
-    Float8,
-}
+pub use crate::quant::Storage;
 
 /// Adapters.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +55,10 @@ pub struct Plan {
     pub dtype: Dtype,
     /// Storage of the base's linear layers.
     pub storage: Storage,
+    /// Linear layers that stay in 16 bit all the same.
+    pub kept: Kept,
+    /// What a library does instead of what was asked for.
+    pub substitutions: Vec<String>,
     /// Everything that is not quantized becomes fp32 (`prepare_model_for_kbit_training`).
     pub prepare_kbit: bool,
     /// Autocast.
@@ -199,23 +191,9 @@ impl Plan {
             },
             (None, None) => DEFAULT_CAPABILITY,
         };
-        let (dtype, storage) = match s.weights {
-            WeightFormat::Bf16 => (Dtype::Bf16, Storage::Plain),
-            WeightFormat::Fp16 => (Dtype::F16, Storage::Plain),
-            WeightFormat::Fp32 => (Dtype::F32, Storage::Plain),
-            WeightFormat::Int8 => (Dtype::Bf16, Storage::EightBit),
-            WeightFormat::Nf4 | WeightFormat::Fp4 => (Dtype::Bf16, Storage::FourBit { double_quant: false }),
-            WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => {
-                (Dtype::Bf16, Storage::FourBit { double_quant: true })
-            }
-            WeightFormat::Fp8 => (Dtype::Bf16, Storage::Float8),
-            other => {
-                return not_modelled(format!(
-                    "weights stored as {} are not modelled yet",
-                    other.label()
-                ));
-            }
-        };
+        let named = s.gpu.is_some() || s.compute_capability.is_some();
+        let weights = weights::resolve(s, named.then_some(capability))?;
+        let (dtype, storage) = (weights.dtype, weights.storage);
         for (used, what) in [
             (
                 s.use_cache && arch.attention.sliding_window.is_some(),
@@ -274,11 +252,7 @@ impl Plan {
             }
         };
         let prepare_kbit = s.prepare_kbit && !matches!(storage, Storage::Plain | Storage::Float8);
-        let autocast = match s.autocast {
-            Autocast::Off => None,
-            Autocast::Bf16 => Some(Dtype::Bf16),
-            Autocast::Fp16 => Some(Dtype::F16),
-        };
+        let autocast = weights.autocast;
         let compute = autocast.unwrap_or(if prepare_kbit { Dtype::F32 } else { dtype });
         let (attention, masked_attention) = sdpa::kernels(s, &arch, capability, compute)?;
         Ok(Plan {
@@ -286,6 +260,8 @@ impl Plan {
             arch,
             dtype,
             storage,
+            kept: weights.kept,
+            substitutions: weights.notes,
             prepare_kbit,
             autocast,
             lora,
@@ -344,6 +320,24 @@ pub struct Parameter {
 }
 
 impl Plan {
+    /// How a linear layer is stored.
+    pub fn storage_of(&self, layer: u64, part: &Part) -> Storage {
+        if self.kept.keeps(layer, part) {
+            Storage::Plain
+        } else {
+            self.storage
+        }
+    }
+
+    /// As [`Architecture::kind_of_layer`], and layers that keep other parts in 16 bit are no longer alike.
+    pub fn kind_of_layer(&self, index: u64) -> u32 {
+        let kind = self.arch.kind_of_layer(index);
+        if self.kept.is_empty() {
+            return kind;
+        }
+        kind | self.kept.mask(index, &self.arch.layer(index)) << 8
+    }
+
     /// Calls `f` with every kind of weight of the model, adapters included.
     pub fn for_each_parameter(&self, mut f: impl FnMut(Parameter)) {
         let full = self.lora.is_none();

@@ -110,6 +110,14 @@ fn config() -> impl Strategy<Value = HfConfig> {
         )
 }
 
+/// Lists that make some layers unlike others, or all alike in another way.
+const SKIP_MODULES: &[&[&str]] = &[
+    &[],
+    &["model.layers.1.mlp"],
+    &["down_proj"],
+    &["layers.2", "layers.0.self_attn"],
+];
+
 fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &'static [T]) -> impl Strategy<Value = T> {
     prop::sample::select(values)
 }
@@ -128,6 +136,7 @@ prop_compose! {
             Just((Method::Qlora, WeightFormat::Nf4Dq, false)),
             Just((Method::Lora, WeightFormat::Fp8, false)),
         ],
+        skip_modules in one_of(SKIP_MODULES),
         autocast in one_of(Autocast::ALL),
         rank in 1..70u64,
         dropout in one_of(&[0.0, 0.1]),
@@ -152,6 +161,7 @@ prop_compose! {
             gpu: None,
             method,
             weights,
+            skip_modules: skip_modules.iter().map(ToString::to_string).collect(),
             prepare_kbit,
             autocast,
             lora: Lora { rank, dropout, targets, adapter_dtype, modules_to_save, ..Lora::default() },

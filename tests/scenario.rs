@@ -147,6 +147,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             } else {
                 WeightFormat::usual(method)
             },
+            skip_modules: Vec::new(),
             autocast,
             lora,
             prepare_kbit,

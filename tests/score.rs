@@ -53,6 +53,7 @@ fn a_case_that_says_nothing_has_the_defaults_of_the_measuring_program() {
             stack: Stack::Hf,
             method: Method::Lora,
             weights: WeightFormat::Bf16,
+            skip_modules: vec![],
             autocast: Autocast::Off,
             lora: Lora::default(),
             prepare_kbit: true,
@@ -98,6 +99,7 @@ fn every_field_of_a_case_reaches_the_scenario() {
             stack: Stack::Hf,
             method: Method::Qlora,
             weights: WeightFormat::Fp4,
+            skip_modules: vec![],
             autocast: Autocast::Fp16,
             lora: Lora {
                 rank: 8,

@@ -14,10 +14,12 @@ mod models;
 mod nearest;
 mod prices;
 mod renderer;
+mod variants;
 
 pub use gpus::{Gpu, UsableBasis, gpu, gpus, nearest_gpus};
 pub use models::{Model, model, models, nearest_models};
 pub use prices::{Price, prices, prices_of};
 pub use renderer::gpus_by_renderer;
+pub use variants::{Variants, variants, variants_of};
 
 pub(crate) use nearest::similarity;

@@ -22,6 +22,9 @@ pub(super) struct Flags {
     pub method: Option<String>,
     #[arg(long, value_name = "FORMAT", help_heading = RUN, help = one_of("Storage of the base weights", WeightFormat::ALL))]
     pub weights: Option<String>,
+    /// Modules that quantization leaves in 16 bit (llm_int8_skip_modules), separated by commas
+    #[arg(long, value_name = "NAMES", help_heading = RUN)]
+    skip_modules: Option<String>,
     /// Sequences per micro-batch (per_device_train_batch_size)
     #[arg(long, value_name = "N", help_heading = RUN)]
     batch: Option<String>,
@@ -121,6 +124,7 @@ impl Flags {
         };
         [
             ("weights", &self.weights),
+            ("skip_modules", &self.skip_modules),
             ("rank", &self.rank),
             ("alpha", &self.alpha),
             ("dropout", &self.dropout),

@@ -42,7 +42,7 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
 
 /// What the user should know.
 pub fn warnings(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>, managed: u64) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = plan.substitutions.clone();
     let bf16 = plan.autocast == Some(Dtype::Bf16) || plan.dtype == Dtype::Bf16;
     if let (Some(gpu), true) = (gpu, bf16)
         && !gpu.bf16

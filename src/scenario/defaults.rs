@@ -29,6 +29,7 @@ impl Scenario {
             stack,
             method,
             weights: WeightFormat::usual(method),
+            skip_modules: Vec::new(),
             autocast: Autocast::Bf16,
             lora: Lora {
                 rank: 16,

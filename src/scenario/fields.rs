@@ -50,6 +50,7 @@ macro_rules! field {
 /// Every field, in the order in which URLs name them.
 pub(super) const ALL: &[Field] = &[
     field!(weights),
+    field!(skip_modules),
     field!("rank", lora.rank),
     field!("alpha", lora.alpha),
     field!("dropout", lora.dropout),

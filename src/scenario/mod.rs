@@ -94,6 +94,9 @@ pub struct Scenario {
     pub method: Method,
     /// How the base weights are stored.
     pub weights: WeightFormat,
+    /// Modules of a quantized model that stay in 16 bit (`quantization_config.llm_int8_skip_modules`), beside those that
+    /// always do; empty: those that are known of the model.
+    pub skip_modules: Vec<String>,
     /// Mixed precision.
     pub autocast: Autocast,
     /// Adapters; ignored by full fine-tuning.

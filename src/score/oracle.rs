@@ -61,6 +61,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         stack: Stack::Hf,
         method,
         weights,
+        skip_modules: Vec::new(),
         autocast: match case.take::<Option<String>>("autocast", None)?.as_deref() {
             None => Autocast::Off,
             Some("bf16") => Autocast::Bf16,

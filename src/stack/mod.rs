@@ -2,7 +2,6 @@
 
 pub mod hf;
 
-use crate::model::Architecture;
 use crate::plan::Plan;
 use crate::replay::{Group, Recording};
 
@@ -30,11 +29,11 @@ const LONGEST_PATTERN: usize = 8;
 
 /// The layers up to the first of every kind, from `first` on: its backward is the last to use what layers of its kind
 /// share, and drops it.
-fn layers_apart(arch: &Architecture, first: u32) -> u32 {
+fn layers_apart(plan: &Plan, first: u32) -> u32 {
     let mut kinds: Vec<u32> = Vec::new();
     let mut apart = first + 1;
-    for index in first..u32::try_from(arch.layers).unwrap_or(u32::MAX) {
-        let kind = arch.kind_of_layer(index.into());
+    for index in first..u32::try_from(plan.arch.layers).unwrap_or(u32::MAX) {
+        let kind = plan.kind_of_layer(index.into());
         if !kinds.contains(&kind) {
             kinds.push(kind);
             apart = index + 1;
@@ -50,13 +49,13 @@ pub(crate) fn groups(plan: &Plan, detail: Detail) -> Vec<(u32, Group)> {
     let layers = u32::try_from(arch.layers).unwrap_or(u32::MAX);
     // The input of the first layer may need no gradient. When it then saves no rotary tables either, the second layer
     // is the one whose backward drops them.
-    let apart = layers_apart(arch, if plan.first_layer_saves_tables() { 0 } else { 1 });
+    let apart = layers_apart(plan, if plan.first_layer_saves_tables() { 0 } else { 1 });
     let each = |from: u32| (from..layers).map(move |i| (i, Group { id: i + 1, times: 1 }));
     if detail == Detail::Full || layers < apart + 2 {
         return each(0).collect();
     }
     let kinds: Vec<u32> = (u64::from(apart)..u64::from(layers))
-        .map(|i| arch.kind_of_layer(i))
+        .map(|i| plan.kind_of_layer(i))
         .collect();
     let repeats_of = |period: usize| {
         kinds

@@ -219,13 +219,15 @@ impl<'t> Layer<'t> {
             let PartKind::Linear { inputs, outputs, .. } = part.kind else {
                 continue;
             };
-            let base = match plan.storage {
+            let base = match plan.storage_of(self.index.into(), &part) {
                 Storage::Plain => continue,
                 Storage::EightBit => quantize::eight_bit(tape, inputs, outputs),
                 Storage::FourBit { double_quant } => {
                     quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables)
                 }
                 Storage::Float8 => quantize::float8(tape, plan.dtype, inputs, outputs),
+                // `Plan::new` refuses these on this stack.
+                Storage::Float8Rows | Storage::Float8Blocks | Storage::Mxfp4 => continue,
             };
             self.parts
                 .push((part, Module::Linear(linear(plan, inputs, outputs, base))));

@@ -2,12 +2,8 @@
 
 use super::linear::Base;
 use crate::estimate::Category;
+use crate::quant::Storage;
 use crate::replay::{Dtype, Gemm4bit, Tape, Tensor};
-
-/// bitsandbytes' blocks (`BitsAndBytesConfig`).
-const BLOCKSIZE: u64 = 64;
-/// Scales that share a second-level scale (`functional.py: quantize_4bit`, nested).
-const NESTED_BLOCKSIZE: u64 = 256;
 
 /// A linear weight as `Params4bit.to("cuda")` makes it: the 16-bit weight comes to the GPU, is packed, and is dropped
 /// (`functional.py: quantize_4bit`). `tables` holds what all weights share.
@@ -22,7 +18,7 @@ pub fn four_bit<'t>(
     const OP: &str = "quantize_4bit";
     let state = |shape: &[u64], dtype| tape.tensor(shape, dtype, Category::QuantState, OP);
     let elements = inputs.saturating_mul(outputs);
-    let scales = elements.div_ceil(BLOCKSIZE);
+    let scales = elements.div_ceil(Storage::BNB_BLOCK);
     let original = tape.temporary(&[outputs, inputs], dtype, "empty");
     let absmax = state(&[scales], Dtype::F32);
     let packed = tape.tensor(&[elements.div_ceil(2), 1], Dtype::U8, Category::Weights, OP);
@@ -39,7 +35,7 @@ pub fn four_bit<'t>(
             tables.push(tape.tensor(&[256], Dtype::F32, Category::QuantState, "create_dynamic_map"));
         }
         stored.push(offset);
-        stored.push(state(&[scales.div_ceil(NESTED_BLOCKSIZE)], Dtype::F32));
+        stored.push(state(&[scales.div_ceil(Storage::BNB_NESTED_BLOCK)], Dtype::F32));
         stored.push(state(&[scales], Dtype::U8));
         stored.push(state(&[256], Dtype::F32));
         drop(centred);
@@ -52,7 +48,7 @@ pub fn four_bit<'t>(
         gemm: Gemm4bit {
             inputs,
             outputs,
-            blocksize: BLOCKSIZE,
+            blocksize: Storage::BNB_BLOCK,
             double_quant,
             dtype,
         },
