@@ -1,35 +1,21 @@
 //! A scenario resolved: every default settled, every name looked up, ready to be lowered. What the cost model cannot
 //! express is refused here, with the reason.
 
+mod lora;
 mod sdpa;
 mod weights;
 
 use crate::catalog;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part, PartKind};
+use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    AdapterDtype, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Scenario, Stack,
-    Targets,
+    Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Scenario, Stack,
 };
 
 pub use crate::quant::Storage;
-
-/// Adapters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LoraPlan {
-    /// Rank.
-    pub rank: u64,
-    /// Is dropout above zero?
-    pub dropout: bool,
-    /// `modules_to_save`: are the embedding and the head trained whole beside the adapters?
-    pub saves: [bool; 2],
-    /// Which linear layers.
-    pub targets: Targets,
-    /// Dtype of the adapters while training.
-    pub dtype: Dtype,
-}
+pub use lora::{Adapter, LoraPlan};
 
 /// Which kernel computes attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,37 +205,7 @@ impl Plan {
         }
         let lora = match s.method {
             Method::Full => None,
-            Method::Lora | Method::Qlora => {
-                if s.lora.use_dora {
-                    return not_modelled("DoRA is not modelled yet");
-                }
-                let known = |name: &String| matches!(name.as_str(), "embed_tokens" | "lm_head");
-                if !s.lora.modules_to_save.iter().all(known) {
-                    return not_modelled(
-                        "modules_to_save other than embed_tokens and lm_head are not modelled yet",
-                    );
-                }
-                if let Some(name) = names_experts(&arch, &s.lora.targets) {
-                    return not_modelled(format!(
-                        "adapters on stacked experts and their router (target '{name}') are not modelled"
-                    ));
-                }
-                if !names_a_linear_layer(&arch, &s.lora.targets) {
-                    // "Target modules ... not found in the base model" (PEFT).
-                    return not_modelled("no linear layer of this model has a name among the targets");
-                }
-                Some(LoraPlan {
-                    rank: s.lora.rank,
-                    dropout: s.lora.dropout > 0.0,
-                    saves: ["embed_tokens", "lm_head"]
-                        .map(|module| s.lora.modules_to_save.iter().any(|name| name == module)),
-                    targets: s.lora.targets.clone(),
-                    dtype: match s.lora.adapter_dtype {
-                        AdapterDtype::Fp32 => Dtype::F32,
-                        AdapterDtype::Base => dtype,
-                    },
-                })
-            }
+            Method::Lora | Method::Qlora => Some(LoraPlan::new(&s.lora, &arch)?),
         };
         let prepare_kbit = s.prepare_kbit && !matches!(storage, Storage::Plain | Storage::Float8);
         let autocast = weights.autocast;
@@ -290,22 +246,6 @@ impl Plan {
             },
         })
     }
-}
-
-/// The target that PEFT turns into adapters on stacked experts or their router, as `all-linear` does too
-/// (`peft/utils/transformers_weight_conversion.py: _convert_peft_config_moe`).
-fn names_experts(arch: &Architecture, targets: &Targets) -> Option<&'static str> {
-    let names = arch.experts.as_ref()?.converted_targets;
-    names.iter().copied().find(|name| targets.contains(name))
-}
-
-/// Do the targets name any linear layer?
-fn names_a_linear_layer(arch: &Architecture, targets: &Targets) -> bool {
-    arch.kinds().iter().any(|&(index, _)| {
-        arch.layer(index)
-            .iter()
-            .any(|part| matches!(part.kind, PartKind::Linear { .. }) && targets.contains(part.name()))
-    })
 }
 
 /// Weights of one kind: how many elements, how many such tensors, are they trained.
@@ -386,12 +326,10 @@ impl Plan {
                         trained: full,
                     });
                 }
-                if let (Some(lora), PartKind::Linear { inputs, outputs, .. }) = (&self.lora, part.kind)
-                    && lora.targets.contains(part.name())
-                {
-                    for width in [inputs, outputs] {
+                if let Some(adapter) = self.lora.as_ref().and_then(|lora| lora.adapter_of(&part)) {
+                    for width in [adapter.inputs, adapter.outputs] {
                         f(Parameter {
-                            elements: width.saturating_mul(lora.rank),
+                            elements: width.saturating_mul(adapter.rank),
                             count,
                             trained: true,
                         });
@@ -401,14 +339,19 @@ impl Plan {
         }
     }
 
-    /// Does the first decoder layer keep the rotary tables for its backward pass? Without checkpointing it does when
-    /// its queries or keys need gradients, which with frozen embeddings only their own adapters bring.
-    pub fn first_layer_saves_tables(&self) -> bool {
-        let Some(lora) = &self.lora else { return true };
-        if lora.saves[0] {
-            return true;
+    /// The first decoder layer that keeps the rotary tables for its backward pass: it does when its queries or keys need
+    /// gradients. Without checkpointing and with frozen embeddings, only adapters bring them: those of the layer itself
+    /// or of a layer before.
+    pub fn first_layer_with_tables(&self) -> u64 {
+        let Some(lora) = &self.lora else { return 0 };
+        if lora.saves[0] || self.checkpointing != Checkpointing::None {
+            return 0;
         }
-        self.checkpointing != Checkpointing::None || ROTATED.iter().any(|name| lora.targets.contains(name))
+        let parts = |index| self.arch.layer(index);
+        let adapted = |index: &u64| parts(*index).iter().any(|part| lora.adapter_of(part).is_some());
+        let first = (0..self.arch.layers).find(adapted).unwrap_or(0);
+        let rotated = |part: &Part| lora.adapts(part.name()) && ROTATED.contains(&part.name());
+        first + u64::from(!parts(first).iter().any(rotated))
     }
 
     /// Does any linear layer add its bias within the product (which then is cuBLASLt's)?

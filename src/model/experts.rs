@@ -27,9 +27,28 @@ pub struct Experts {
     pub groups: Option<(u64, u64)>,
     /// How their weights are stored.
     pub storage: ExpertStorage,
-    /// Names of modules of earlier versions, which PEFT takes for the stacked weights and the router
-    /// (`peft/utils/transformers_weight_conversion.py: _MOE_TARGET_MODULE_MAPPING`).
-    pub converted_targets: &'static [&'static str],
+    /// Names that adapters' targets have for the stacked weights and the router, where PEFT translates them.
+    pub old_names: Option<OldNames>,
+}
+
+/// Modules of earlier versions of a mixture of experts, which PEFT takes for its stacked weights and its router
+/// (`peft/utils/transformers_weight_conversion.py: _MOE_TARGET_MODULE_MAPPING, _MOE_FUSED_TARGETS`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldNames {
+    /// Now `gate_up_proj`.
+    pub gate_up: [&'static str; 2],
+    /// Now `down_proj`.
+    pub down: &'static str,
+}
+
+impl OldNames {
+    /// The router, now its `gate.weight`.
+    pub const ROUTER: &'static str = "gate";
+
+    /// Is this one of them?
+    pub fn contains(&self, name: &str) -> bool {
+        name == Self::ROUTER || name == self.down || self.gate_up.contains(&name)
+    }
 }
 
 /// How the weights of experts are stored.
@@ -106,10 +125,17 @@ impl Experts {
                 Family::GptOss => ExpertStorage::Interleaved,
                 _ => ExpertStorage::Concatenated,
             },
-            converted_targets: match family {
-                Family::Mixtral => &["gate", "w1", "w2", "w3"],
-                Family::GptOss | Family::Qwen2Moe => &[],
-                _ => &["gate", "gate_proj", "up_proj", "down_proj"],
+            // `transformers/conversion_mapping.py: _MODEL_TO_CONVERSION_PATTERN` names these types.
+            old_names: match family {
+                Family::Mixtral => Some(OldNames {
+                    gate_up: ["w1", "w3"],
+                    down: "w2",
+                }),
+                Family::GptOss | Family::Qwen2Moe => None,
+                _ => Some(OldNames {
+                    gate_up: ["gate_proj", "up_proj"],
+                    down: "down_proj",
+                }),
             },
         }))
     }

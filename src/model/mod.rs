@@ -12,7 +12,7 @@ mod part;
 
 pub use architecture::{Architecture, Attention, Mlp, QueryNorm};
 pub use config::HfConfig;
-pub use experts::{ExpertStorage, Experts};
+pub use experts::{ExpertStorage, Experts, OldNames};
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};
 

@@ -41,6 +41,8 @@ pub(super) enum Gradient {
     Linear(LinearGrad),
     /// Batched product `a @ b` of 4-D tensors, done as 3-D `bmm`.
     Bmm,
+    /// Batched product added to a stack of weights; `scaled`: by a number other than 1.
+    Baddbmm { scaled: bool },
     /// Rows put back where they were picked (`index_backward`).
     Index,
     /// Zeros, with the gradient of the selected elements (`value_selecting_reduction_backward`).
@@ -255,6 +257,7 @@ impl Inner {
             Gradient::LigerLoss => self.liger_loss_gradients(node, out),
             Gradient::Linear(_) | Gradient::LigerRope | Gradient::Checkpoint { .. } => {}
             Gradient::Bmm => self.bmm_gradients(node, g, out),
+            Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),
             Gradient::Index => self.index_gradient(node, g, out),
             Gradient::Select => {
                 if let Some(input) = self.input(inputs[0]) {

@@ -86,6 +86,16 @@ impl Layout {
         self.contiguous || self.is_heads_first() || self.find_dense()
     }
 
+    /// Three dimensions whose matrices are in rows or in columns, as the matrix library takes them
+    /// (`prepare_batch_matrix_for_cublas`).
+    pub fn is_batch_of_matrices(&self) -> bool {
+        let (&[_, rows, columns], &[_, row, column]) = (self.shape(), self.strides()) else {
+            return true;
+        };
+        let fits = |fast: u64, slow: u64, size: u64| fast == 1 && slow >= size.max(1);
+        self.contiguous || fits(column, row, columns) || fits(row, column, rows)
+    }
+
     /// The common case: four dimensions, the middle two exchanged.
     fn is_heads_first(&self) -> bool {
         let ([batch, heads, seq, width], [s0, s1, s2, s3]) = (self.shape, self.strides);

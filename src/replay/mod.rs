@@ -24,6 +24,7 @@ mod layer_norm;
 mod layout;
 mod liger;
 mod loss;
+mod low_rank;
 mod normalize;
 mod ops;
 mod quantized;

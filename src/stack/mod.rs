@@ -47,9 +47,9 @@ fn layers_apart(plan: &Plan, first: u32) -> u32 {
 pub(crate) fn groups(plan: &Plan, detail: Detail) -> Vec<(u32, Group)> {
     let arch = &plan.arch;
     let layers = u32::try_from(arch.layers).unwrap_or(u32::MAX);
-    // The input of the first layer may need no gradient. When it then saves no rotary tables either, the second layer
-    // is the one whose backward drops them.
-    let apart = layers_apart(plan, if plan.first_layer_saves_tables() { 0 } else { 1 });
+    // Inputs of the first layers may need no gradient. The first that saves the rotary tables is the one whose backward
+    // drops them.
+    let apart = layers_apart(plan, u32::try_from(plan.first_layer_with_tables()).unwrap_or(0));
     let each = |from: u32| (from..layers).map(move |i| (i, Group { id: i + 1, times: 1 }));
     if detail == Detail::Full || layers < apart + 2 {
         return each(0).collect();

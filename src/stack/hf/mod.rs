@@ -16,6 +16,7 @@ mod quantize;
 mod rotary;
 mod scaler;
 mod step;
+mod weight_adapter;
 
 use super::Detail;
 use crate::plan::Plan;

@@ -2,6 +2,7 @@
 
 use super::linear::{Base, Linear};
 use super::quantize;
+use super::weight_adapter::WeightAdapter;
 use crate::estimate::Category;
 use crate::model::{Norm, Part, PartKind};
 use crate::plan::{Plan, Storage};
@@ -13,8 +14,8 @@ use crate::stack::{Detail, groups};
 pub enum Module<'t> {
     /// A linear layer.
     Linear(Linear<'t>),
-    /// A bare parameter.
-    Weight(Tensor<'t>),
+    /// A bare parameter, with an adapter of its own or without.
+    Weight(Tensor<'t>, Option<WeightAdapter<'t>>),
 }
 
 /// One decoder layer.
@@ -132,7 +133,13 @@ impl<'t> Model<'t> {
             for (_, module) in &layer.parts {
                 match module {
                     Module::Linear(linear) => linear.for_each_weight(&mut f),
-                    Module::Weight(weight) => f(weight),
+                    Module::Weight(weight, adapter) => {
+                        f(weight);
+                        if let Some(adapter) = adapter {
+                            f(&adapter.a);
+                            f(&adapter.b);
+                        }
+                    }
                 }
             }
         }
@@ -181,7 +188,7 @@ impl<'t> Layer<'t> {
     /// The bare parameter of this path.
     pub fn weight(&self, path: &'static str) -> Option<&Tensor<'t>> {
         match self.part(path) {
-            Some(Module::Weight(weight)) => Some(weight),
+            Some(Module::Weight(weight, _)) => Some(weight),
             _ => None,
         }
     }
@@ -189,12 +196,12 @@ impl<'t> Layer<'t> {
     /// The bias of the norm of this path.
     pub fn bias_of(&self, path: &'static str) -> Option<&Tensor<'t>> {
         self.parts.iter().find_map(|(part, module)| match module {
-            Module::Weight(bias) if part.path.strip_suffix(".bias") == Some(path) => Some(bias),
+            Module::Weight(bias, _) if part.path.strip_suffix(".bias") == Some(path) => Some(bias),
             _ => None,
         })
     }
 
-    fn part(&self, path: &'static str) -> Option<&Module<'t>> {
+    pub(super) fn part(&self, path: &'static str) -> Option<&Module<'t>> {
         // Most paths are the very literals that parts are declared with.
         let same = |(part, _): &&(Part, Module<'t>)| std::ptr::eq(part.path, path);
         let equal = |(part, _): &&(Part, Module<'t>)| part.path == path;
@@ -210,7 +217,7 @@ impl<'t> Layer<'t> {
     pub fn linears_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear<'t>)> {
         self.parts.iter_mut().filter_map(|(part, module)| match module {
             Module::Linear(linear) => Some((part.name(), linear)),
-            Module::Weight(_) => None,
+            Module::Weight(..) => None,
         })
     }
 
@@ -239,7 +246,7 @@ impl<'t> Layer<'t> {
         let mut quantized = std::mem::take(&mut self.parts).into_iter().peekable();
         for part in plan.arch.layer(self.index.into()) {
             let module = match part.kind {
-                PartKind::Weight(shape) => Module::Weight(weight(tape, shape_of(&shape), plan.dtype)),
+                PartKind::Weight(shape) => Module::Weight(weight(tape, shape_of(&shape), plan.dtype), None),
                 PartKind::Linear {
                     inputs,
                     outputs,

@@ -2,6 +2,7 @@
 
 use super::linear::Base;
 use super::model::{Model, Module};
+use super::weight_adapter::{WeightAdapter, adapter};
 use crate::estimate::Category;
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Tape, Tensor};
@@ -32,7 +33,7 @@ impl<'t> Model<'t> {
             for (_, module) in &mut layer.parts {
                 match module {
                     Module::Linear(linear) => linear.bias.as_mut().into_iter().for_each(up),
-                    Module::Weight(weight) => up(weight),
+                    Module::Weight(weight, _) => up(weight),
                 }
             }
         }
@@ -75,13 +76,20 @@ impl<'t> Model<'t> {
         for layer in &mut self.layers {
             layer.on(tape, |layer| {
                 for (name, linear) in layer.linears_mut() {
-                    if lora.targets.contains(name) {
-                        let make = |rows, columns| {
-                            tape.tensor(&[rows, columns], first, Category::Adapters, "adapter")
-                        };
-                        let a = make(lora.rank, linear.inputs);
-                        let b = make(linear.outputs, lora.rank);
+                    if lora.adapts(name) {
+                        let a = adapter(tape, [lora.rank, linear.inputs], first);
+                        let b = adapter(tape, [linear.outputs, lora.rank], first);
                         linear.lora = Some((a, b));
+                    }
+                }
+            });
+        }
+        // `_inject_parameters` comes after all modules.
+        for layer in &mut self.layers {
+            layer.on(tape, |layer| {
+                for (part, module) in &mut layer.parts {
+                    if let (Module::Weight(weight, adapted), Some(of)) = (module, lora.adapter_of(part)) {
+                        *adapted = Some(WeightAdapter::new(tape, weight.dtype(), of));
                     }
                 }
             });
@@ -89,12 +97,16 @@ impl<'t> Model<'t> {
         self.save_modules(tape, lora.saves);
         for layer in &mut self.layers {
             layer.on(tape, |layer| {
-                for (_, linear) in layer.linears_mut() {
-                    if let Some((a, b)) = &mut linear.lora {
-                        for w in [a, b] {
-                            w.convert_in_place(lora.dtype, Category::Adapters);
-                            w.set_requires_grad(true);
+                for (_, module) in &mut layer.parts {
+                    let pair = match module {
+                        Module::Linear(linear) => linear.lora.as_mut().map(|(a, b)| [a, b]),
+                        Module::Weight(_, adapter) => adapter.as_mut().map(|w| [&mut w.a, &mut w.b]),
+                    };
+                    for w in pair.into_iter().flatten() {
+                        if let Some(dtype) = lora.dtype {
+                            w.convert_in_place(dtype, Category::Adapters);
                         }
+                        w.set_requires_grad(true);
                     }
                 }
             });

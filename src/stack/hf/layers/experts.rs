@@ -2,6 +2,7 @@
 //! the order of their experts, multiplied group by group, and put back.
 
 use super::super::model::Layer;
+use super::super::weight_adapter::Wrapped;
 use crate::model::{ExpertStorage, Experts};
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
@@ -32,7 +33,7 @@ pub fn sparse_block<'t>(
     plan: &Plan,
     experts: &Experts,
     x: &Tensor<'t>,
-    route: impl FnOnce(&Tensor<'t>, &Tensor<'t>) -> Routing<'t>,
+    route: impl FnOnce(&Tensor<'t>, &Wrapped<'t>) -> Routing<'t>,
 ) -> Tensor<'t> {
     let rows = rows(plan, x);
     match routed(layer, plan, experts, &rows, route) {
@@ -47,11 +48,12 @@ pub fn routed<'t>(
     plan: &Plan,
     experts: &Experts,
     rows: &Tensor<'t>,
-    route: impl FnOnce(&Tensor<'t>, &Tensor<'t>) -> Routing<'t>,
+    route: impl FnOnce(&Tensor<'t>, &Wrapped<'t>) -> Routing<'t>,
 ) -> Option<(Tensor<'t>, Routing<'t>)> {
-    let router = layer.weight("mlp.gate.weight")?;
     let tape = rows.tape();
-    let routing = tape.within("mlp.gate", || route(rows, router));
+    let routing = tape.within("mlp.gate", || {
+        Some(route(rows, &layer.wrapped("mlp.gate.weight")?))
+    })?;
     let out = tape.within("mlp.experts", || forward(layer, plan, experts, rows, &routing));
     Some((out, routing))
 }
@@ -70,10 +72,10 @@ pub fn forward<'t>(
     x: &Tensor<'t>,
     routing: &Routing<'t>,
 ) -> Tensor<'t> {
-    let (Some(gate_up), Some(down)) = (
-        layer.weight("mlp.experts.gate_up_proj"),
-        layer.weight("mlp.experts.down_proj"),
-    ) else {
+    // The wrapper of what was wrapped last is the outermost.
+    let down = layer.wrapped("mlp.experts.down_proj");
+    let gate_up = layer.wrapped("mlp.experts.gate_up_proj");
+    let (Some(gate_up), Some(down)) = (gate_up, down) else {
         return x.clone();
     };
     let tape = x.tape();
@@ -93,6 +95,7 @@ pub fn forward<'t>(
 
     let biases = |path| layer.weight(path).map(|bias| bias.pick_rows(&sorted));
     let mut selected_biases = biases("mlp.experts.gate_up_proj_bias");
+    let gate_up = gate_up.get();
     selected = selected.masked_fill_in_place(&sentinels);
     let mut out = grouped_linear(experts, &selected, gate_up, &offsets, selected_biases.as_ref());
     out = out.masked_fill(&sentinels);
@@ -101,7 +104,7 @@ pub fn forward<'t>(
         ExpertStorage::Interleaved => gated_in_turns(&out),
     };
     selected_biases = biases("mlp.experts.down_proj_bias");
-    out = grouped_linear(experts, &out, down, &offsets, selected_biases.as_ref());
+    out = grouped_linear(experts, &out, down.get(), &offsets, selected_biases.as_ref());
     out = out.masked_fill(&sentinels);
 
     let mut weighted = out.mul(&sample_weights_sorted.reshape(&[pairs, 1]));

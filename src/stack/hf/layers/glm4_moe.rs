@@ -43,11 +43,14 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
 
 /// `Glm4MoeMoE.forward`: shared experts beside the routed ones.
 pub(super) fn mixture<'t>(layer: &Layer<'t>, plan: &Plan, experts: &Experts, x: &Tensor<'t>) -> Tensor<'t> {
-    let Some(router) = layer.weight("mlp.gate.weight") else {
+    let tape = x.tape();
+    let routing = tape.within("mlp.gate", || {
+        let router = layer.wrapped("mlp.gate.weight")?;
+        Some(scored_router::route(plan, experts, x, &router))
+    });
+    let Some(routing) = routing else {
         return x.clone();
     };
-    let tape = x.tape();
-    let routing = tape.within("mlp.gate", || scored_router::route(plan, experts, x, router));
     let mut hidden = rows(plan, x);
     hidden = {
         let out = tape.within("mlp.experts", || {

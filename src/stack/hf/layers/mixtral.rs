@@ -2,6 +2,7 @@
 
 use super::super::model::Layer;
 use super::super::rotary::Shared;
+use super::super::weight_adapter::Wrapped;
 use super::experts::{Routing, normalized, sparse_block};
 use super::llama;
 use crate::plan::Plan;
@@ -21,10 +22,10 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
 }
 
 /// `MixtralTopKRouter.forward`: the weights stay in fp32.
-fn route<'t>(x: &Tensor<'t>, router: &Tensor<'t>, per_token: u64) -> Routing<'t> {
+fn route<'t>(x: &Tensor<'t>, router: &Wrapped<'t>, per_token: u64) -> Routing<'t> {
     // `hidden_states.reshape(-1, self.hidden_dim)`: a view of its own.
     let x = x.reshape(x.layout().shape());
-    let logits = x.linear(router, None);
+    let logits = x.linear(router.get(), None);
     let probabilities = logits.to(Dtype::F32).softmax(Dtype::F32);
     let (mut values, experts) = probabilities.top_k(per_token);
     values = normalized(&values);

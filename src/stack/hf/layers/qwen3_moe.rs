@@ -2,6 +2,7 @@
 
 use super::super::model::Layer;
 use super::super::rotary::Shared;
+use super::super::weight_adapter::Wrapped;
 use super::experts::{Routing, normalized, sparse_block};
 use super::llama;
 use crate::plan::Plan;
@@ -21,10 +22,15 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
 }
 
 /// `Qwen3MoeTopKRouter.forward`.
-pub(super) fn route<'t>(x: &Tensor<'t>, router: &Tensor<'t>, per_token: u64, normalize: bool) -> Routing<'t> {
+pub(super) fn route<'t>(
+    x: &Tensor<'t>,
+    router: &Wrapped<'t>,
+    per_token: u64,
+    normalize: bool,
+) -> Routing<'t> {
     // `hidden_states.reshape(-1, self.hidden_dim)`: a view of its own.
     let x = x.reshape(x.layout().shape());
-    let logits = x.linear(router, None);
+    let logits = x.linear(router.get(), None);
     let probabilities = logits.softmax(Dtype::F32);
     let (mut values, experts) = probabilities.top_k(per_token);
     if normalize {

@@ -1,16 +1,17 @@
 //! Routers that score each expert by a sigmoid, corrected by a buffer, and choose groups of experts first
 //! (`DeepseekV3TopkRouter`, `Glm4MoeTopkRouter`).
 
+use super::super::weight_adapter::Wrapped;
 use super::experts::{Routing, rows};
 use crate::model::Experts;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
 
 /// `forward(hidden_states)`, in fp32.
-pub fn route<'t>(plan: &Plan, experts: &Experts, x: &Tensor<'t>, router: &Tensor<'t>) -> Routing<'t> {
+pub fn route<'t>(plan: &Plan, experts: &Experts, x: &Tensor<'t>, router: &Wrapped<'t>) -> Routing<'t> {
     let x = rows(plan, x);
     let logits = {
-        let (x, weight) = (x.to(Dtype::F32), router.to(Dtype::F32));
+        let (x, weight) = (x.to(Dtype::F32), router.get().to(Dtype::F32));
         x.linear(&weight, None)
     };
     let scores = logits.squash("sigmoid");
