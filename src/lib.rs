@@ -14,6 +14,7 @@
 pub mod advise;
 pub mod bytes;
 pub mod catalog;
+pub mod claims;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod estimate;

@@ -493,3 +493,29 @@ fn rows_are_grouped_by_fields_of_scenarios_only() {
         "{errors:?}"
     );
 }
+
+#[test]
+fn explain_holds_every_published_claim_against_the_run() {
+    let claims = json_of("explain --json");
+    let ids: Vec<_> = claims
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|claim| &claim["id"])
+        .collect();
+    assert_eq!(ids, ["adamw-8bit", "four-bit", "dynamic-4bit", "fp8"]);
+    for claim in claims.as_array().unwrap() {
+        let here = &claim["here"];
+        assert_eq!(here.is_null(), claim["judgement"] == "open", "{claim}");
+        if let Some(saved) = here["saved_bytes"].as_i64() {
+            let of = |side: &str| here[side]["allocated_bytes"].as_i64().unwrap();
+            assert_eq!(saved, of("without") - of("with"), "{claim}");
+        }
+    }
+    let (exit, out, _) = run("explain --model Qwen/Qwen3-0.6B --rank 64");
+    assert_eq!(exit, 0);
+    assert!(
+        out.starts_with("adamw_8bit instead of 32-bit AdamW\n  claimed  saves up to 2 GB"),
+        "{out}"
+    );
+}

@@ -3,11 +3,10 @@
 use clap::Args;
 
 use super::estimate_view::view;
-use super::flags::Flags;
-use super::scenario_source::{self, Source};
+use super::run_args::RunArgs;
+use super::scenario_source::Source;
 use super::{Exit, Problems, Report};
 use crate::estimate::{Verdict, estimate};
-use crate::scenario::{FieldError, ModelRef, Scenario};
 
 /// Arguments of `plimsoll estimate`.
 #[derive(Debug, Args)]
@@ -16,19 +15,16 @@ use crate::scenario::{FieldError, ModelRef, Scenario};
     after_help = "What is not said has the default of the stack and the method."
 )]
 pub(super) struct EstimateArgs {
-    /// Start from a whole scenario: a JSON file, a Plimsoll URL or its fragment, or - for standard input
-    #[arg(long, value_name = "FILE|URL")]
-    scenario: Option<String>,
+    #[command(flatten)]
+    run: RunArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    flags: Flags,
 }
 
 impl EstimateArgs {
     pub(super) fn run(&self) -> Result<Report, Problems> {
-        let Source { scenario, warnings } = self.scenario()?;
+        let Source { scenario, warnings } = self.run.scenario()?;
         let estimate = estimate(&scenario)?;
         let report = match self.json {
             true => Report::json(&estimate)?,
@@ -43,63 +39,4 @@ impl EstimateArgs {
             ..report
         })
     }
-
-    /// The scenario that the user named, changed by the flags; every field that cannot be used, at once.
-    fn scenario(&self) -> Result<Source, Problems> {
-        let mut source = match &self.scenario {
-            Some(name) => scenario_source::read(name)?,
-            None => Source::default(),
-        };
-        match change(&mut source.scenario, &self.flags) {
-            problems if problems.is_empty() => Ok(source),
-            problems => Err(problems.into()),
-        }
-    }
-}
-
-/// Applies the flags: stack and method first, for they decide the defaults of the rest. Gives every problem of the flags
-/// and of the scenario they make.
-fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
-    let mut problems = Vec::new();
-    match flags.stack.as_deref().map(str::parse).transpose() {
-        Ok(stack) => stack.into_iter().for_each(|stack| scenario.set_stack(stack)),
-        Err(problem) => problems.push(problem),
-    }
-    match flags.method.as_deref().map(str::parse).transpose() {
-        Ok(method) => method.into_iter().for_each(|method| scenario.set_method(method)),
-        Err(problem) => problems.push(problem),
-    }
-    let decided = problems.is_empty();
-    match flags.model.as_deref().map(model).transpose() {
-        Ok(model) => model.into_iter().for_each(|model| scenario.model = model),
-        Err(problem) => problems.push(problem),
-    }
-    // Weights that are named without a method say which method is meant.
-    if let (Some(Ok(weights)), None) = (flags.weights.as_deref().map(str::parse), &flags.method) {
-        scenario.set_weights(weights);
-    }
-    problems.extend(
-        flags
-            .fields()
-            .filter_map(|(name, text)| scenario.set(name, text).err()),
-    );
-    // Without the stack and method that were meant, these contradict them for no fault of their own.
-    let follows = |field: &str| matches!(field, "weights" | "checkpointing");
-    problems.extend(
-        scenario
-            .problems()
-            .into_iter()
-            .filter(|problem| decided || !follows(&problem.field)),
-    );
-    problems
-}
-
-/// A Hub id, or the file of a `config.json`.
-fn model(name: &str) -> Result<ModelRef, FieldError> {
-    if !name.ends_with(".json") {
-        return Ok(ModelRef::Catalog(name.into()));
-    }
-    let text = std::fs::read_to_string(name)
-        .map_err(|error| FieldError::new("model", format!("{name}: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| FieldError::new("model", format!("{name}: {error}")))
 }

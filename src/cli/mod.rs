@@ -3,10 +3,12 @@
 
 mod estimate;
 mod estimate_view;
+mod explain;
 mod flags;
 mod gpus;
 mod models;
 mod report;
+mod run_args;
 mod scenario_source;
 mod score;
 mod score_view;
@@ -31,6 +33,8 @@ const EXIT_CODES: &str = "Exit codes: 0 it fits, or all is well; 1 it does not f
 enum Command {
     /// Estimate the memory of one run and say whether it fits
     Estimate(Box<estimate::EstimateArgs>),
+    /// Hold published claims about memory against a run
+    Explain(Box<explain::ExplainArgs>),
     /// List the models of the catalog
     Models(models::ModelsArgs),
     /// List the cards of the catalog
@@ -47,6 +51,7 @@ impl Cli {
     pub fn run(self) -> Result<Report, Problems> {
         match self.command {
             Command::Estimate(args) => args.run(),
+            Command::Explain(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Gpus(args) => args.run(),
             Command::Score(args) => args.run(),
