@@ -85,8 +85,11 @@ mod tests {
 
     #[test]
     fn a_known_skip_list_is_compared() {
-        let mut run = Scenario::default();
-        run.model = ModelRef::Catalog("deepseek-ai/DeepSeek-R1-Distill-Llama-8B".into());
+        let model = ModelRef::Catalog("deepseek-ai/DeepSeek-R1-Distill-Llama-8B".into());
+        let run = Scenario {
+            model,
+            ..Scenario::default()
+        };
         let claim = claim(&run);
         // One MLP of 32: 3 x 4096 x 14336 weights at 1.484 bytes.
         let cost = -claim.here.unwrap().saved_bytes;

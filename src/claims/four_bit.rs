@@ -113,8 +113,11 @@ mod tests {
 
     #[test]
     fn a_model_that_cannot_be_replayed_leaves_the_claim_open() {
-        let mut run = Scenario::default();
-        run.model = ModelRef::Catalog("deepseek-ai/DeepSeek-V3".into());
+        let model = ModelRef::Catalog("deepseek-ai/DeepSeek-V3".into());
+        let run = Scenario {
+            model,
+            ..Scenario::default()
+        };
         let claim = claim(&run);
         assert_eq!(claim.judgement, Judgement::Open);
         assert!(claim.open_because.is_some());
