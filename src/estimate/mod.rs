@@ -4,7 +4,10 @@ mod capacity;
 mod notes;
 mod process;
 mod reading;
+mod timeline;
 mod verdict;
+
+pub use timeline::{CATEGORIES, Column, Live, Moment, Span, Tensors, Timeline};
 
 use crate::catalog;
 use crate::plan::Plan;
@@ -226,6 +229,16 @@ pub enum EstimateError {
 /// Version of the cost model; changes whenever an estimate may change.
 pub const COST_MODEL: &str = "1";
 
+/// Refuses a scenario with fields that cannot be used.
+fn sound(scenario: &Scenario) -> Result<(), EstimateError> {
+    let problems = scenario.problems();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(EstimateError::Invalid(problems))
+    }
+}
+
 /// Estimates one scenario.
 ///
 /// ```
@@ -241,10 +254,7 @@ pub const COST_MODEL: &str = "1";
 /// [`EstimateError::Invalid`] names every field that cannot be used; [`EstimateError::NotModelled`] gives the reason
 /// why a sound scenario is refused.
 pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
-    let problems = scenario.problems();
-    if !problems.is_empty() {
-        return Err(EstimateError::Invalid(problems));
-    }
+    sound(scenario)?;
     let plan = Plan::new(scenario)?;
     let recording = record(&plan, Detail::Full);
     let served = allocator::serve(&recording, None)
@@ -283,9 +293,6 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
 /// # Errors
 /// As [`estimate`].
 pub fn peak_allocated(scenario: &Scenario) -> Result<u64, EstimateError> {
-    let problems = scenario.problems();
-    if !problems.is_empty() {
-        return Err(EstimateError::Invalid(problems));
-    }
+    sound(scenario)?;
     Ok(stack::peak(&Plan::new(scenario)?))
 }

@@ -18,25 +18,41 @@ pub struct Reading {
 
 /// When an allocation lives, in phases.
 #[derive(Clone, Copy, Debug)]
-struct Life {
+pub(super) struct Life {
     born: u32,
     died: u32,
 }
 
+impl Life {
+    /// From the first phase on, for good.
+    pub(super) const FOREVER: Life = Life {
+        born: 0,
+        died: u32::MAX,
+    };
+}
+
+/// When each allocation of a recording lives.
+pub(super) fn lives(recording: &Recording) -> Vec<Life> {
+    let mut lives = vec![Life::FOREVER; recording.allocs.len()];
+    let mut phases = 0u32;
+    for event in &recording.events {
+        match *event {
+            Event::Phase(..) => phases += 1,
+            Event::Alloc(i) => lives[i as usize].born = phases.saturating_sub(1),
+            Event::Free(i) => lives[i as usize].died = phases.saturating_sub(1),
+            Event::RepeatBegin(_) | Event::RepeatEnd | Event::EmptyCache => {}
+        }
+    }
+    lives
+}
+
 /// Reads a full recording.
 pub fn read(recording: &Recording, served: &Served) -> Reading {
-    let mut lives = vec![
-        Life {
-            born: 0,
-            died: u32::MAX
-        };
-        recording.allocs.len()
-    ];
+    let lives = lives(recording);
     let mut phases: Vec<PhasePeak> = Vec::new();
     let mut kinds: Vec<Phase> = Vec::new();
     let (mut live, mut highest, mut at, mut last) = (0u64, 0u64, 0usize, None);
     for (index, event) in recording.events.iter().enumerate() {
-        let ordinal = kinds.len().saturating_sub(1) as u32;
         match *event {
             Event::Phase(phase, step, micro) => {
                 kinds.push(phase);
@@ -51,15 +67,11 @@ pub fn read(recording: &Recording, served: &Served) -> Reading {
             }
             Event::Alloc(i) => {
                 live += served.blocks[i as usize];
-                lives[i as usize].born = ordinal;
                 if live > highest && kinds.last().is_some_and(|&k| k != Phase::Load) {
                     (highest, at, last) = (live, index, Some(i));
                 }
             }
-            Event::Free(i) => {
-                live -= served.blocks[i as usize];
-                lives[i as usize].died = ordinal;
-            }
+            Event::Free(i) => live -= served.blocks[i as usize],
             Event::RepeatBegin(_) | Event::RepeatEnd | Event::EmptyCache => {}
         }
         if let Some(phase) = phases.last_mut() {
@@ -112,7 +124,7 @@ fn alive_after(events: &[Event], at: usize, allocs: usize) -> Vec<u32> {
 }
 
 /// What an allocation is: said at its birth, or seen from when it was made and dropped.
-fn category(alloc: &Alloc, life: Life, phases: &[Phase]) -> Category {
+pub(super) fn category(alloc: &Alloc, life: Life, phases: &[Phase]) -> Category {
     if let Some(category) = alloc.category {
         return category;
     }
@@ -125,7 +137,8 @@ fn category(alloc: &Alloc, life: Life, phases: &[Phase]) -> Category {
     }
 }
 
-fn describe(alloc: &Alloc, category: Category, phase: Phase, step: u32) -> Peak {
+/// Where the run is when this is allocated or freed.
+pub(super) fn describe(alloc: &Alloc, category: Category, phase: Phase, step: u32) -> Peak {
     let direction = if phase == Phase::Backward {
         "backward"
     } else {

@@ -2,7 +2,7 @@
 
 use crate::web::browser::address;
 use crate::web::components::{
-    Breakdown, Desk, QuantPanel, answer, evidence, header, notices, phases, scenario_form,
+    Breakdown, Desk, QuantPanel, TimelinePanel, answer, evidence, header, notices, phases, scenario_form,
 };
 use crate::web::link;
 use crate::web::state::{Action, State};
@@ -62,6 +62,7 @@ fn App() -> Html {
                 if desk.state.answer.last.is_some() {
                     <QuantPanel ..desk.clone() />
                 }
+                <TimelinePanel ..desk.clone() />
                 <Breakdown ..desk.clone() />
                 {phases(&desk)}
                 {evidence(&desk)}

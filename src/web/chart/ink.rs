@@ -27,9 +27,11 @@ pub enum Ink {
     ChosenRow,
     /// The trough of a row without a bar.
     Refused,
+    /// The ring around the highest point.
+    Peak,
 }
 
-const PLAIN: [(Ink, &str); 9] = [
+const PLAIN: [(Ink, &str); 10] = [
     (Ink::Grid, "ink-grid"),
     (Ink::Text, "ink-text"),
     (Ink::Over, "ink-over"),
@@ -39,6 +41,7 @@ const PLAIN: [(Ink, &str); 9] = [
     (Ink::Row, "ink-row"),
     (Ink::ChosenRow, "ink-row chosen"),
     (Ink::Refused, "ink-refused"),
+    (Ink::Peak, "ink-peak"),
 ];
 
 impl Ink {

@@ -1,9 +1,10 @@
 //! The chart "memory by quantization": one stacked bar a weight format, and the line of the card's memory.
 
 use super::ink::Ink;
+use super::paper::Drawing;
 use super::picture::Picture;
 use super::recorder::Recorder;
-use super::sheet::{Drawing, Sheet, height, least_width};
+use super::sheet::{Sheet, height, least_width};
 use crate::bytes::Bytes;
 use crate::estimate::Verdict;
 use crate::scenario::WeightFormat;

@@ -1,6 +1,7 @@
 //! The paper of the chart "memory by quantization": where rows and GiB are, and how each kind of mark is drawn.
 
 use super::ink::Ink;
+use super::paper::{Drawing, Paper};
 use super::recorder::{Recorder, TEXT_SIZE};
 use super::text_width::{elide, text_width};
 use super::ticks::{gib_ticks, tick_label};
@@ -8,15 +9,9 @@ use crate::bytes::Bytes;
 use crate::scenario::WeightFormat;
 use crate::web::part::Part;
 use crate::web::words::gib1;
-use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
-use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::convert::Infallible;
-
-/// Whether something could be drawn.
-pub type Drawing<T = ()> = Result<T, DrawingAreaErrorKind<Infallible>>;
+use plotters::style::text_anchor::HPos;
 
 // The margins around the bars and the rows' height, in pixels.
 const TOP: u32 = 26;
@@ -44,8 +39,7 @@ pub fn least_width() -> u32 {
 
 /// The paper.
 pub struct Sheet<'a> {
-    recorder: &'a Recorder,
-    page: DrawingArea<Recorder, Shift>,
+    paper: Paper<'a>,
     plot: DrawingArea<Recorder, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
     rows: f64,
 }
@@ -53,8 +47,8 @@ pub struct Sheet<'a> {
 impl<'a> Sheet<'a> {
     /// A sheet whose axis ends at so many GiB.
     pub fn new(recorder: &'a Recorder, end: f64, rows: usize) -> Drawing<Self> {
-        let (page, rows) = (recorder.clone().into_drawing_area(), rows as f64);
-        let plot = ChartBuilder::on(&page)
+        let (paper, rows) = (Paper::new(recorder), rows as f64);
+        let plot = ChartBuilder::on(&paper.page)
             .margin_top(TOP)
             .margin_right(RIGHT)
             .margin_bottom(BOTTOM)
@@ -62,12 +56,7 @@ impl<'a> Sheet<'a> {
             .build_cartesian_2d(0f64..end, 0f64..rows)?
             .plotting_area()
             .clone();
-        Ok(Sheet {
-            recorder,
-            page,
-            plot,
-            rows,
-        })
+        Ok(Sheet { paper, plot, rows })
     }
 
     /// The pixel of so many bytes at a height in rows from the top.
@@ -80,27 +69,15 @@ impl<'a> Sheet<'a> {
         self.plot.map_coordinate(&(gib, self.rows - row))
     }
 
-    fn width(&self) -> i32 {
-        self.page.dim_in_pixel().0 as i32
-    }
-
-    fn write(&self, text: String, at: (i32, i32), ink: Ink, hold: HPos) -> Drawing {
-        let style = ("sans-serif", TEXT_SIZE).into_font().color(&ink);
-        self.page
-            .draw(&Text::new(text, at, style.pos(Pos::new(hold, VPos::Center))))
-    }
-
-    fn line(&self, from: (i32, i32), to: (i32, i32), ink: Ink) -> Drawing {
-        self.page.draw(&PathElement::new([from, to], ink))
-    }
-
     /// The axis.
     pub fn ticks(&self, end: f64) -> Drawing {
         let most = (self.plot.dim_in_pixel().0 / BETWEEN_TICKS).max(3);
         for tick in gib_ticks(end, most as usize) {
             let (x, bottom) = self.at_gib(tick, self.rows);
-            self.line(self.at_gib(tick, 0.0), (x, bottom + 3), Ink::Grid)?;
-            self.write(tick_label(tick), (x, bottom + 13), Ink::Muted, HPos::Center)?;
+            self.paper
+                .line(self.at_gib(tick, 0.0), (x, bottom + 3), Ink::Grid)?;
+            self.paper
+                .write(tick_label(tick), (x, bottom + 13), Ink::Muted, HPos::Center)?;
         }
         Ok(())
     }
@@ -110,8 +87,8 @@ impl<'a> Sheet<'a> {
         let ink = if chosen { Ink::ChosenRow } else { Ink::Row };
         let (_, top) = self.at(0, row as f64);
         let (_, bottom) = self.at(0, row as f64 + 1.0);
-        self.page.draw(&Rectangle::new(
-            [(0, top + 1), (self.width(), bottom - 1)],
+        self.paper.page.draw(&Rectangle::new(
+            [(0, top + 1), (self.paper.width(), bottom - 1)],
             ink.filled(),
         ))
     }
@@ -119,22 +96,23 @@ impl<'a> Sheet<'a> {
     /// The name of a row.
     pub fn label(&self, format: WeightFormat, middle: f64, ink: Ink) -> Drawing {
         let (left, y) = self.at(0, middle);
-        self.write(format.slug().to_owned(), (left - 8, y), ink, HPos::Right)
+        self.paper
+            .write(format.slug().to_owned(), (left - 8, y), ink, HPos::Right)
     }
 
     /// A row without a bar, and why.
     pub fn refusal(&self, format: WeightFormat, reason: &str, middle: f64) -> Drawing {
         self.label(format, middle, Ink::Muted)?;
         let (left, y) = self.at(0, middle);
-        let room = f64::from(self.width() - left - 8);
-        self.recorder.title(Some(reason.to_owned()));
-        self.write(
+        let room = f64::from(self.paper.width() - left - 8);
+        self.paper.recorder.title(Some(reason.to_owned()));
+        self.paper.write(
             elide(reason, TEXT_SIZE, room),
             (left + 4, y),
             Ink::Muted,
             HPos::Left,
         )?;
-        self.recorder.title(None);
+        self.paper.recorder.title(None);
         Ok(())
     }
 
@@ -142,21 +120,21 @@ impl<'a> Sheet<'a> {
     pub fn part(&self, part: Part, [from, to]: [u64; 2], middle: f64, title: String) -> Drawing {
         let half = if part == Part::Cache { HALF_CACHE } else { HALF_BAR };
         let corner = |bytes, side| (Bytes(bytes).gib(), self.rows - middle + side * half);
-        self.recorder.title(Some(title));
+        self.paper.recorder.title(Some(title));
         self.plot.draw(&Rectangle::new(
             [corner(from, 1.0), corner(to, -1.0)],
             Ink::Part(part).filled(),
         ))?;
-        self.recorder.title(None);
+        self.paper.recorder.title(None);
         Ok(())
     }
 
     /// An interval; tells where it ends.
     pub fn whisker(&self, range: [u64; 2], middle: f64) -> Drawing<i32> {
         let [low, high] = range.map(|bytes| self.at(bytes, middle));
-        self.line(low, high, Ink::Whisker)?;
+        self.paper.line(low, high, Ink::Whisker)?;
         for (x, y) in [low, high] {
-            self.line((x, y - 4), (x, y + 4), Ink::Whisker)?;
+            self.paper.line((x, y - 4), (x, y + 4), Ink::Whisker)?;
         }
         Ok(high.0)
     }
@@ -168,7 +146,8 @@ impl<'a> Sheet<'a> {
             Some(line) if line > end && line < end + width + 10 => line,
             _ => end,
         };
-        self.write(text, (free + 6, self.at(0, middle).1), ink, HPos::Left)
+        self.paper
+            .write(text, (free + 6, self.at(0, middle).1), ink, HPos::Left)
     }
 
     /// The card's memory as a Plimsoll line.
@@ -176,16 +155,16 @@ impl<'a> Sheet<'a> {
         let (x, top) = self.at(bytes, 0.0);
         let (_, bottom) = self.at(bytes, self.rows);
         let y = top - 14;
-        self.line((x, y + 6), (x, bottom), Ink::LoadLine)?;
-        self.page.draw(&Circle::new((x, y), 6, Ink::LoadLine))?;
-        self.line((x - 10, y), (x + 10, y), Ink::LoadLine)?;
-        let (label, left) = beside(name, bytes, x, self.width());
+        self.paper.line((x, y + 6), (x, bottom), Ink::LoadLine)?;
+        self.paper.page.draw(&Circle::new((x, y), 6, Ink::LoadLine))?;
+        self.paper.line((x - 10, y), (x + 10, y), Ink::LoadLine)?;
+        let (label, left) = beside(name, bytes, x, self.paper.width());
         let (x, hold) = if left {
             (x - 14, HPos::Right)
         } else {
             (x + 14, HPos::Left)
         };
-        self.write(label, (x, y), Ink::Text, hold)
+        self.paper.write(label, (x, y), Ink::Text, hold)
     }
 }
 

@@ -113,6 +113,11 @@ impl State {
         }
     }
 
+    /// The scenario of the answer on screen.
+    pub fn answered(&self) -> Option<Scenario> {
+        self.answer.last.as_ref().map(|last| last.0.clone())
+    }
+
     /// What stands in a field.
     pub fn text(&self, field: Field) -> String {
         let typed = self.typed.iter().find(|typed| typed.field == field);
