@@ -2,7 +2,8 @@
 
 use crate::web::browser::address;
 use crate::web::components::{
-    Breakdown, Desk, QuantPanel, TimelinePanel, answer, evidence, header, notices, phases, scenario_form,
+    Breakdown, CardsPanel, Desk, QuantPanel, TimelinePanel, answer, evidence, header, notices, phases,
+    scenario_form,
 };
 use crate::web::link;
 use crate::web::state::{Action, State};
@@ -63,6 +64,7 @@ fn App() -> Html {
                     <QuantPanel ..desk.clone() />
                 }
                 <TimelinePanel ..desk.clone() />
+                <CardsPanel ..desk.clone() />
                 <Breakdown ..desk.clone() />
                 {phases(&desk)}
                 {evidence(&desk)}

@@ -2,12 +2,14 @@
 //!
 //! - [`state`]: what the page knows and how actions change it; no browser in there;
 //! - [`compare`]: the scenario with each weight format;
+//! - [`card_table`]: which cards are shown, in what order;
 //! - [`chart`]: drawings as shapes, laid out by plotters;
 //! - `components`: one part of the screen a file;
 //! - `browser`: the few things that only a browser can do.
 
 mod app;
 mod browser;
+pub mod card_table;
 pub mod chart;
 pub mod compare;
 mod components;

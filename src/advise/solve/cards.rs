@@ -50,40 +50,69 @@ impl CardFit {
 /// # Errors
 /// As [`estimate`] of the scenario without a card.
 pub fn cards(scenario: &Scenario) -> Result<Vec<CardFit>, EstimateError> {
-    let open = Scenario {
-        gpu: None,
-        compute_capability: None,
-        ..scenario.clone()
-    };
-    crate::estimate::peak_allocated(&open)?;
-    let mut fits = Vec::new();
-    // Most cards resolve to one of a few plans: what runs, and so what it takes, is the same.
-    let mut plans: Vec<(Plan, Estimate)> = Vec::new();
-    for card in catalog::gpus()
-        .iter()
-        .filter(|card| card.compute_capability.is_some())
-    {
-        let run = Scenario {
-            gpu: Some(card.slug.clone()),
-            ..open.clone()
+    Cards::of(scenario)?.collect()
+}
+
+/// The cards of [`cards`] one by one, for those who have other things to do in between: each takes one estimate at most.
+pub struct Cards {
+    open: Scenario,
+    rest: std::slice::Iter<'static, Gpu>,
+    /// Most cards resolve to one of a few plans: what runs, and so what it takes, is the same.
+    plans: Vec<(Plan, Estimate)>,
+}
+
+impl Cards {
+    /// Before the first card.
+    ///
+    /// # Errors
+    /// As [`estimate`] of the scenario without a card.
+    pub fn of(scenario: &Scenario) -> Result<Self, EstimateError> {
+        let open = Scenario {
+            gpu: None,
+            compute_capability: None,
+            ..scenario.clone()
         };
-        let Ok(plan) = Plan::new(&run) else { continue };
-        let known = plans.iter().position(|(other, _)| *other == plan);
-        let index = known.unwrap_or(plans.len());
+        crate::estimate::peak_allocated(&open)?;
+        Ok(Cards {
+            open,
+            rest: catalog::gpus().iter(),
+            plans: Vec::new(),
+        })
+    }
+
+    fn fit(&mut self, card: &'static Gpu, run: &Scenario, plan: Plan) -> Result<CardFit, EstimateError> {
+        let known = self.plans.iter().position(|(other, _)| *other == plan);
+        let index = known.unwrap_or(self.plans.len());
         if known.is_none() {
-            plans.push((plan, estimate(&run)?));
+            self.plans.push((plan, estimate(run)?));
         }
-        let room = plans[index].1.on(card.usable_bytes());
-        fits.push(CardFit {
+        let room = self.plans[index].1.on(card.usable_bytes());
+        Ok(CardFit {
             gpu: &card.slug,
             name: &card.name,
             usable_bytes: card.usable_bytes(),
             verdict: room.verdict,
             headroom_bytes: room.headroom,
             offer: cheapest_offer(card),
-        });
+        })
     }
-    Ok(fits)
+}
+
+impl Iterator for Cards {
+    type Item = Result<CardFit, EstimateError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let card = self.rest.find(|card| card.compute_capability.is_some())?;
+            let run = Scenario {
+                gpu: Some(card.slug.clone()),
+                ..self.open.clone()
+            };
+            if let Ok(plan) = Plan::new(&run) {
+                return Some(self.fit(card, &run, plan));
+            }
+        }
+    }
 }
 
 /// The card with the least memory that the run fits; of equally large ones the cheaper.

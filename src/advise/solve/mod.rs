@@ -12,7 +12,7 @@ mod largest;
 mod models;
 mod quantity;
 
-pub use cards::{CardFit, Offer, cards, cheapest_card, smallest_card};
+pub use cards::{CardFit, Cards, Offer, cards, cheapest_card, smallest_card};
 pub use largest::{Bound, Largest, largest};
 pub use models::{ModelFit, largest_model};
 pub use quantity::Quantity;

@@ -1,6 +1,7 @@
 //! The parts of the screen, one a file.
 
 mod answer;
+mod cards;
 mod combobox;
 mod desk;
 mod form;
@@ -17,6 +18,7 @@ mod theme_button;
 mod timeline;
 
 pub use answer::{Breakdown, answer, evidence, phases};
+pub use cards::CardsPanel;
 pub use desk::Desk;
 pub use form::scenario_form;
 pub use header::header;
