@@ -87,7 +87,14 @@ pub struct Plan {
 }
 
 /// Linear layers whose outputs are rotated.
-const ROTATED: [&str; 3] = ["q_proj", "k_proj", "qkv_proj"];
+const ROTATED: [&str; 6] = [
+    "q_proj",
+    "k_proj",
+    "qkv_proj",
+    "q_a_proj",
+    "q_b_proj",
+    "kv_a_proj_with_mqa",
+];
 
 /// Where no card is named: data-centre Ampere and later behave alike for the kernels that matter.
 const DEFAULT_CAPABILITY: (u32, u32) = (8, 0);

@@ -31,7 +31,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 26] = [
+const MODEL_TYPES: [&str; 29] = [
     "llama",
     "mistral",
     "qwen2",
@@ -58,6 +58,9 @@ const MODEL_TYPES: [&str; 26] = [
     "qwen2_moe",
     "olmoe",
     "glm4_moe",
+    "deepseek_v2",
+    "deepseek_v3",
+    "glm4_moe_lite",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {
@@ -104,6 +107,12 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     norm_topk_prob: Some(experts.2),
                     decoder_sparse_step: Some(experts.3),
                     moe_intermediate_size: Some(width * 24),
+                    q_lora_rank: experts.2.then_some(width * 8),
+                    kv_lora_rank: Some(width * 16),
+                    qk_nope_head_dim: Some(head_dim),
+                    qk_rope_head_dim: Some(16),
+                    v_head_dim: Some(64),
+                    topk_group: Some(1),
                     ..HfConfig::default()
                 }
             },

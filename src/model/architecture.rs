@@ -30,8 +30,12 @@ pub struct Attention {
     pub heads: u64,
     /// Key and value heads.
     pub kv_heads: u64,
-    /// Width of a head.
+    /// Width of a query or key head.
     pub head_dim: u64,
+    /// Width of a value head.
+    pub value_dim: u64,
+    /// Keys and values come from a latent that all heads share.
+    pub latent: Option<Latent>,
     /// Biases on the query, key and value projections.
     pub qkv_bias: bool,
     /// Bias on the output projection.
@@ -44,6 +48,42 @@ pub struct Attention {
     pub windowed_layers: Vec<bool>,
     /// Width of a head that is rotated.
     pub rotary_dim: u64,
+}
+
+/// Multi-head latent attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latent {
+    /// Rank of the queries' projection, where it is factored.
+    pub query_rank: Option<u64>,
+    /// Width of the latent of keys and values.
+    pub rank: u64,
+    /// Width of a query or key head that is rotated; the key's is shared by all heads.
+    pub rotary: u64,
+}
+
+impl Latent {
+    /// The latent attention of a family that has it.
+    fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
+        if !matches!(family, Family::DeepseekV2 | Family::DeepseekV3) {
+            return Ok(None);
+        }
+        let (Some(rank), Some(rotary), Some(_), Some(_)) = (
+            config.kv_lora_rank,
+            config.qk_rope_head_dim,
+            config.qk_nope_head_dim,
+            config.v_head_dim,
+        ) else {
+            return Err("the widths of its latent attention are not given".into());
+        };
+        if rotary % 2 != 0 || config.attention_bias == Some(true) {
+            return Err("latent attention with biases or an odd rotated width is not written".into());
+        }
+        Ok(Some(Latent {
+            query_rank: config.q_lora_rank,
+            rank,
+            rotary,
+        }))
+    }
 }
 
 /// What a norm over queries and keys spans.
@@ -94,11 +134,18 @@ impl Architecture {
         let heads = config.num_attention_heads.max(1);
         let scope = config.attention_bias_scope.as_deref().unwrap_or("");
         let biased = config.attention_bias == Some(true);
-        let head_dim = config.head_dim.unwrap_or(config.hidden_size / heads);
+        let latent = Latent::of(&config, family)?;
+        let head_dim = match (latent, config.qk_nope_head_dim) {
+            (Some(latent), Some(unrotated)) => unrotated.saturating_add(latent.rotary),
+            _ => config.head_dim.unwrap_or(config.hidden_size / heads),
+        };
         let share = config
             .partial_rotary_factor
             .unwrap_or_else(|| family.rotated_share());
-        let rotary_dim = (head_dim as f64 * share) as u64;
+        let rotary_dim = match latent {
+            Some(latent) => latent.rotary,
+            None => (head_dim as f64 * share) as u64,
+        };
         Ok(Architecture {
             family,
             vocab: config.vocab_size,
@@ -109,6 +156,11 @@ impl Architecture {
                 heads,
                 kv_heads: config.num_key_value_heads.unwrap_or(heads).max(1),
                 head_dim,
+                value_dim: match latent {
+                    Some(_) => config.v_head_dim.unwrap_or(head_dim),
+                    None => head_dim,
+                },
+                latent,
                 qkv_bias: biased,
                 output_bias: biased && scope == "qkvo",
                 query_norm: match config.qk_norm.as_deref() {

@@ -23,12 +23,23 @@ pub struct Experts {
     pub first: u64,
     /// Every n-th layer has experts.
     pub every: u64,
-    /// Groups of experts, and how many of them a token chooses first, by scores corrected by a buffer.
-    pub groups: Option<(u64, u64)>,
+    /// Groups of experts, where scores are corrected by a buffer.
+    pub groups: Option<Groups>,
     /// How their weights are stored.
     pub storage: ExpertStorage,
     /// Names that adapters' targets have for the stacked weights and the router, where PEFT translates them.
     pub old_names: Option<OldNames>,
+}
+
+/// Groups of experts, of which a token chooses some first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// How many.
+    pub count: u64,
+    /// Groups that a token chooses.
+    pub chosen: u64,
+    /// Is the correction in fp32 whatever the weights' dtype (`e_score_correction_bias`)?
+    pub fp32_correction: bool,
 }
 
 /// Modules of earlier versions of a mixture of experts, which PEFT takes for its stacked weights and its router
@@ -69,7 +80,7 @@ impl Experts {
         let count = match family {
             Family::Qwen3Moe | Family::Qwen2Moe | Family::Olmoe => config.num_experts,
             Family::Mixtral | Family::GptOss => config.num_local_experts,
-            Family::Glm4Moe => config.n_routed_experts,
+            Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 => config.n_routed_experts,
             _ => return Ok(None),
         };
         let (Some(count), Some(per_token)) = (count, config.num_experts_per_tok) else {
@@ -88,15 +99,27 @@ impl Experts {
             _ => config.moe_intermediate_size.unwrap_or(config.intermediate_size),
         };
         let groups = match family {
-            Family::Glm4Moe => {
-                let groups = (config.n_group.unwrap_or(1), config.topk_group.unwrap_or(1));
+            Family::DeepseekV2 if config.n_group.unwrap_or(1) > 1 => {
+                return Err("routers that choose groups of experts greedily are not written".into());
+            }
+            Family::Glm4Moe | Family::DeepseekV3 => {
+                // `DeepseekV3Config.n_group`
+                let (all, chosen) = match config.text_type() {
+                    "deepseek_v3" => (8, 4),
+                    _ => (1, 1),
+                };
+                let groups = (config.n_group.unwrap_or(all), config.topk_group.unwrap_or(chosen));
                 if groups.0 == 0 || groups.1 == 0 || groups.1 > groups.0 || count / groups.0 < 2 {
                     return Err(format!(
                         "{count} experts cannot be chosen by {} of {} groups",
                         groups.1, groups.0
                     ));
                 }
-                Some(groups)
+                Some(Groups {
+                    count: groups.0,
+                    chosen: groups.1,
+                    fp32_correction: config.text_type() != "deepseek_v3",
+                })
             }
             _ => None,
         };
@@ -109,13 +132,18 @@ impl Experts {
                 .unwrap_or(!matches!(family, Family::Qwen2Moe | Family::Olmoe)),
             shared_width: match family {
                 Family::Qwen2Moe => config.shared_expert_intermediate_size,
-                Family::Glm4Moe => Some(width.saturating_mul(config.n_shared_experts.unwrap_or(1))),
+                Family::Glm4Moe | Family::DeepseekV3 => {
+                    Some(width.saturating_mul(config.n_shared_experts.unwrap_or(1)))
+                }
+                Family::DeepseekV2 => Some(width.saturating_mul(config.n_shared_experts.unwrap_or(2))),
                 _ => None,
             },
-            first: match family {
-                Family::Glm4Moe => config.first_k_dense_replace.unwrap_or(1),
+            // `first_k_dense_replace`
+            first: config.first_k_dense_replace.unwrap_or(match config.text_type() {
+                "deepseek_v3" => 3,
+                "glm4_moe" | "glm4_moe_lite" => 1,
                 _ => 0,
-            },
+            }),
             groups,
             every: match family {
                 Family::Qwen3Moe | Family::Qwen2Moe => config.decoder_sparse_step.unwrap_or(1).max(1),
@@ -163,10 +191,12 @@ impl Experts {
             weight("mlp.experts.down_proj", [self.count, hidden, self.width]),
         ];
         let mut parts: Vec<Part> = match family {
-            Family::Qwen3Moe | Family::Glm4Moe => experts.into_iter().chain(router).collect(),
+            Family::Qwen3Moe | Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 => {
+                experts.into_iter().chain(router).collect()
+            }
             _ => router.into_iter().chain(experts).collect(),
         };
-        if let (Some(width), Family::Glm4Moe) = (self.shared_width, family) {
+        if let (Some(width), false) = (self.shared_width, family == Family::Qwen2Moe) {
             parts.extend([
                 Part::linear("mlp.shared_experts.gate_proj", hidden, width, false),
                 Part::linear("mlp.shared_experts.up_proj", hidden, width, false),

@@ -45,6 +45,10 @@ pub enum Family {
     Olmoe,
     /// `modeling_glm4_moe.py`.
     Glm4Moe,
+    /// `modeling_deepseek_v2.py`.
+    DeepseekV2,
+    /// `modeling_deepseek_v3.py` and `modeling_glm4_moe_lite.py`.
+    DeepseekV3,
     /// `modeling_mixtral.py`.
     Mixtral,
     /// `modeling_gpt_oss.py`.
@@ -91,6 +95,8 @@ impl Family {
             "qwen2_moe" => Family::Qwen2Moe,
             "olmoe" => Family::Olmoe,
             "glm4_moe" => Family::Glm4Moe,
+            "deepseek_v2" => Family::DeepseekV2,
+            "deepseek_v3" | "glm4_moe_lite" => Family::DeepseekV3,
             "mixtral" => Family::Mixtral,
             "gpt_oss" => Family::GptOss,
             _ => return None,
@@ -121,6 +127,11 @@ impl Family {
     /// Do rotary tables stay in fp32?
     pub fn has_fp32_tables(self) -> bool {
         matches!(self, Family::Olmo2 | Family::Olmo3)
+    }
+
+    /// Is there one rotary table, of complex numbers?
+    pub fn has_complex_tables(self) -> bool {
+        self == Family::DeepseekV2
     }
 
     /// Are embeddings multiplied by a scale that the module holds as a buffer?

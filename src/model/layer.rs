@@ -1,12 +1,13 @@
 //! The parts of a decoder layer by family, in the order of registration (`__init__` of `modeling_*.py`).
 
-use super::{Architecture, Family, Part, QueryNorm};
+use super::{Architecture, Family, Latent, Part, QueryNorm};
 
 impl Architecture {
     /// The parts of a decoder layer, in the order of registration.
     pub fn layer(&self, index: u64) -> Vec<Part> {
-        let mut parts = match self.family {
-            Family::Phi3 => self.fused_attention(),
+        let mut parts = match (self.family, self.attention.latent) {
+            (Family::Phi3, _) => self.fused_attention(),
+            (_, Some(latent)) => self.latent_attention(latent),
             _ => self.split_attention(),
         };
         parts.extend(match (self.experts_of(index), self.family) {
@@ -87,6 +88,28 @@ impl Architecture {
             Part::linear("self_attn.o_proj", queries, self.hidden, a.output_bias),
             Part::linear("self_attn.qkv_proj", self.hidden, queries + 2 * keys, a.qkv_bias),
         ]
+    }
+
+    /// Queries, factored or not; a latent of keys and values beside the keys' rotated part; `o_proj`.
+    fn latent_attention(&self, latent: Latent) -> Vec<Part> {
+        let a = &self.attention;
+        let (queries, shared) = (a.heads * a.head_dim, latent.rank + latent.rotary);
+        let expanded = a.heads * (a.head_dim - latent.rotary + a.value_dim);
+        let mut parts = match latent.query_rank {
+            None => vec![Part::linear("self_attn.q_proj", self.hidden, queries, false)],
+            Some(rank) => vec![
+                Part::linear("self_attn.q_a_proj", self.hidden, rank, false),
+                Part::vector("self_attn.q_a_layernorm", rank),
+                Part::linear("self_attn.q_b_proj", rank, queries, false),
+            ],
+        };
+        parts.extend([
+            Part::linear("self_attn.kv_a_proj_with_mqa", self.hidden, shared, false),
+            Part::vector("self_attn.kv_a_layernorm", latent.rank),
+            Part::linear("self_attn.kv_b_proj", latent.rank, expanded, false),
+            Part::linear("self_attn.o_proj", a.heads * a.value_dim, self.hidden, false),
+        ]);
+        parts
     }
 
     /// `gate_proj`, `up_proj`, `down_proj`.

@@ -10,9 +10,9 @@ mod implied;
 mod layer;
 mod part;
 
-pub use architecture::{Architecture, Attention, Mlp, QueryNorm};
+pub use architecture::{Architecture, Attention, Latent, Mlp, QueryNorm};
 pub use config::HfConfig;
-pub use experts::{ExpertStorage, Experts, OldNames};
+pub use experts::{ExpertStorage, Experts, Groups, OldNames};
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};
 

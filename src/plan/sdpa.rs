@@ -15,6 +15,7 @@ const MOST_WIDTH: u64 = 256;
 #[derive(Clone, Copy, Debug)]
 struct Call {
     width: u64,
+    value_width: u64,
     grouped: bool,
     masked: bool,
     capability: (u32, u32),
@@ -28,6 +29,7 @@ impl Call {
         let small = matches!((major, minor), (8, 6..=9) | (12, 0 | 1));
         major >= 8
             && self.width <= MOST_WIDTH
+            && self.width == self.value_width
             && self.dtype != Dtype::F32
             && !self.masked
             && !(small && (193..=224).contains(&self.width))
@@ -46,6 +48,7 @@ impl Call {
         let grouped = self.grouped && !self.masked && self.width <= MOST_WIDTH;
         !grouped
             && self.width.is_multiple_of(alignment)
+            && self.value_width.is_multiple_of(alignment)
             && (self.dtype != Dtype::Bf16 || self.capability.0 >= 8)
     }
 
@@ -57,7 +60,7 @@ impl Call {
             SdpaBackend::Flash if self.flash() => Ok(AttentionKernel::Flash),
             SdpaBackend::Efficient if self.efficient() => Ok(AttentionKernel::Efficient),
             SdpaBackend::Flash => not_modelled(
-                "the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute, heads of at most 256 and no mask",
+                "the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute, heads of at most 256, as wide for values as for keys, and no mask",
             ),
             SdpaBackend::Efficient => not_modelled(
                 "the memory-efficient kernel cannot run this: it takes no grouped heads without a mask, and bfloat16 only from compute capability 8.0",
@@ -82,16 +85,18 @@ pub fn kernels(
     let a = &arch.attention;
     let call = Call {
         width: a.head_dim,
+        value_width: a.value_dim,
         grouped: a.kv_heads != a.heads,
         masked: false,
         capability,
         dtype,
     };
     // SDPA pads narrower heads to 8 before its fused kernels (`pad_last_dim`): not written.
-    if !a.head_dim.is_multiple_of(8) && s.sdpa_backend != SdpaBackend::Math && capability.0 >= 8 {
+    let padded = !(a.head_dim.is_multiple_of(8) && a.value_dim.is_multiple_of(8));
+    if padded && s.sdpa_backend != SdpaBackend::Math && capability.0 >= 8 {
         return not_modelled(format!(
-            "heads of {} are no multiple of 8, which SDPA's fused kernels pad",
-            a.head_dim
+            "heads of {} and {} are no multiple of 8, which SDPA's fused kernels pad",
+            a.head_dim, a.value_dim
         ));
     }
     let masked = Call { masked: true, ..call };

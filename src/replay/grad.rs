@@ -43,6 +43,12 @@ pub(super) enum Gradient {
     Bmm,
     /// Batched product added to a stack of weights; `scaled`: by a number other than 1.
     Baddbmm { scaled: bool },
+    /// Product with a table of complex numbers.
+    Turn,
+    /// The incoming gradient, made contiguous.
+    Contiguous,
+    /// Copy into a part of a tensor, this wide.
+    Fill { width: u64 },
     /// Rows put back where they were picked (`index_backward`).
     Index,
     /// Zeros, with the gradient of the selected elements (`value_selecting_reduction_backward`).
@@ -258,6 +264,9 @@ impl Inner {
             Gradient::Linear(_) | Gradient::LigerRope | Gradient::Checkpoint { .. } => {}
             Gradient::Bmm => self.bmm_gradients(node, g, out),
             Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),
+            Gradient::Turn => self.turn_gradient(node, g, out),
+            Gradient::Contiguous => out[0] = self.contiguous_gradient(g),
+            Gradient::Fill { width } => self.fill_gradients(node, g, width, out),
             Gradient::Index => self.index_gradient(node, g, out),
             Gradient::Select => {
                 if let Some(input) = self.input(inputs[0]) {

@@ -6,18 +6,28 @@ use super::tape::Tensor;
 impl<'t> Tensor<'t> {
     /// `self.chunk(2, dim=-1)`.
     pub fn halves_last(&self) -> (Tensor<'t>, Tensor<'t>) {
-        let layout = self.layout().narrowed_last(self.layout().last() / 2);
+        let half = self.layout().last() / 2;
+        self.split_last("SplitBackward0", [half, half])
+    }
+
+    /// `torch.split(self, [first, second], dim=-1)`.
+    pub fn parts_last(&self, first: u64, second: u64) -> (Tensor<'t>, Tensor<'t>) {
+        self.split_last("SplitWithSizesBackward0", [first, second])
+    }
+
+    fn split_last(&self, name: &'static str, [first, second]: [u64; 2]) -> (Tensor<'t>, Tensor<'t>) {
+        let layout = self.layout();
         let mut inner = self.tape.inner.borrow_mut();
         let node = inner
             .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Split, "SplitBackward0", &[self.id]));
-        let mut half = |output: u8| {
-            let id = inner.alias(self.id, layout, true);
+            .then(|| inner.node(Gradient::Split, name, &[self.id]));
+        let mut part = |output: u8, width: u64| {
+            let id = inner.alias(self.id, layout.narrowed_last(width), true);
             if let Some(node) = node {
                 inner.set_node(id, node, output);
             }
             Tensor { tape: self.tape, id }
         };
-        (half(0), half(1))
+        (part(0, first), part(1, second))
     }
 }

@@ -267,7 +267,10 @@ impl<'t> Layer<'t> {
             // `e_score_correction_bias`, a buffer in fp32 of the router that it corrects.
             let correction = plan.arch.buffers(self.index.into());
             if part.path == "mlp.gate.weight" && correction > 0 {
-                let bias = tape.tensor(&[correction], Dtype::F32, Category::Buffers, "buffer");
+                let groups = plan.arch.experts.as_ref().and_then(|experts| experts.groups);
+                let fp32 = groups.is_some_and(|groups| groups.fp32_correction);
+                let dtype = if fp32 { Dtype::F32 } else { plan.dtype };
+                let bias = tape.tensor(&[correction], dtype, Category::Buffers, "buffer");
                 self.buffers.push(bias);
             }
         }

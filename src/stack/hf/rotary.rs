@@ -74,9 +74,52 @@ pub fn rotate_halves<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
     first.cat_last(&second)
 }
 
+/// `apply_rotary_pos_emb_interleave`: neighbours are turned by the tables' first halves.
+pub fn rotate_pairs<'t>(q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -> (Tensor<'t>, Tensor<'t>) {
+    let half = shared.cos.layout().last() / 2;
+    let (cos, sin) = (shared.cos.narrow_last(half), shared.sin.narrow_last(half));
+    let pair = |x: &Tensor<'t>| (x.every_second_last(), x.every_second_last());
+    let (q, k) = (pair(q), pair(k));
+    let turned = |(x1, x2): &(Tensor<'t>, Tensor<'t>)| {
+        let first = x1.mul(&cos).sub(&x2.mul(&sin));
+        let second = x2.mul(&cos).add(&x1.mul(&sin));
+        first.cat_last(&second)
+    };
+    (turned(&q), turned(&k))
+}
+
+/// DeepSeek V2's `apply_rotary_emb`: neighbours are complex numbers, turned by a complex table.
+pub fn rotate_complex<'t>(q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -> (Tensor<'t>, Tensor<'t>) {
+    let (q_complex, k_complex) = (q.to(Dtype::F32), k.to(Dtype::F32));
+    let q_out = q_complex.turn(&shared.cos).to(q.dtype());
+    let k_out = k_complex.turn(&shared.cos).to(k.dtype());
+    (q_out, k_out)
+}
+
+/// `DeepseekV2RotaryEmbedding.forward`: a complex number for each position and frequency.
+fn complex_table<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
+    let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
+    tape.within("rotary_emb", || {
+        let _positions = tape.temporary(&[1, 1, s], Dtype::F32, "float");
+        let _frequencies = tape.temporary(&[1, d / 2, s], Dtype::F32, "matmul");
+        tape.touch_workspace();
+        let polar = {
+            let _ones = tape.temporary(&[1, s, d / 2], Dtype::F32, "ones_like");
+            tape.temporary(&[1, 1, s, d], Dtype::F32, "polar")
+        };
+        let table = tape.temporary(&[1, 1, s, d], Dtype::F32, "mul");
+        drop(polar);
+        table
+    })
+}
+
 /// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
 pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
     let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
+    if plan.arch.family.has_complex_tables() {
+        let table = complex_table(tape, plan);
+        return (table.clone(), table);
+    }
     let half = plan.arch.family.has_half_tables();
     let width = if half { d / 2 } else { d };
     let table = |op| tape.temporary(&[1, 1, s, width], Dtype::F32, op);

@@ -2,9 +2,9 @@
 
 use super::super::model::Layer;
 use super::super::rotary::Shared;
-use super::experts::{self, rows, unrows};
+use super::super::weight_adapter::Wrapped;
+use super::experts::{self, Routing, rows, unrows};
 use super::{Attended, llama, scored_router};
-use crate::model::Experts;
 use crate::plan::Plan;
 use crate::replay::Tensor;
 
@@ -16,7 +16,9 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
         x,
         |x| attention(layer, plan, x, shared),
         |x| match plan.arch.experts_of(layer.index.into()) {
-            Some(experts) => mixture(layer, plan, experts, x),
+            Some(experts) => mixture(layer, plan, x, |x, router| {
+                scored_router::route(plan, experts, x, router)
+            }),
             None => layer.gated_mlp(plan, x),
         },
     )
@@ -42,13 +44,15 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
 }
 
 /// `Glm4MoeMoE.forward`: shared experts beside the routed ones.
-pub(super) fn mixture<'t>(layer: &Layer<'t>, plan: &Plan, experts: &Experts, x: &Tensor<'t>) -> Tensor<'t> {
+pub(super) fn mixture<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    x: &Tensor<'t>,
+    route: impl FnOnce(&Tensor<'t>, &Wrapped<'t>) -> Routing<'t>,
+) -> Tensor<'t> {
     let tape = x.tape();
-    let routing = tape.within("mlp.gate", || {
-        let router = layer.wrapped("mlp.gate.weight")?;
-        Some(scored_router::route(plan, experts, x, &router))
-    });
-    let Some(routing) = routing else {
+    let routing = tape.within("mlp.gate", || Some(route(x, &layer.wrapped("mlp.gate.weight")?)));
+    let (Some(routing), Some(experts)) = (routing, &plan.arch.experts) else {
         return x.clone();
     };
     let mut hidden = rows(plan, x);

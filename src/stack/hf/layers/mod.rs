@@ -1,6 +1,8 @@
 //! Decoder layers, one architecture a file, each written as its modeling code in transformers.
 
 mod cohere;
+mod deepseek_v2;
+mod deepseek_v3;
 mod exaone4;
 mod experts;
 mod gemma;
@@ -10,6 +12,7 @@ mod glm4_moe;
 mod gpt_oss;
 mod granite;
 mod hunyuan;
+mod latent;
 mod llama;
 mod ministral3;
 mod mixtral;
@@ -59,6 +62,8 @@ impl<'t> Layer<'t> {
             Family::Qwen2Moe => qwen2_moe::layer,
             Family::Olmoe => olmoe::layer,
             Family::Glm4Moe => glm4_moe::layer,
+            Family::DeepseekV2 => deepseek_v2::layer,
+            Family::DeepseekV3 => deepseek_v3::layer,
             Family::Mixtral => mixtral::layer,
             Family::GptOss => gpt_oss::layer,
         };
@@ -121,7 +126,7 @@ impl<'t> Layer<'t> {
         let a = &plan.arch.attention;
         let (out, weights) = q.tape().within("self_attn", || {
             let (mut out, weights) = attend(plan, q, k, v, shared);
-            out = out.reshape(&[plan.batch, plan.seq, a.heads * a.head_dim]);
+            out = out.reshape(&[plan.batch, plan.seq, a.heads * a.value_dim]);
             (out, weights)
         });
         (self.linear("self_attn.o_proj", &out), weights)

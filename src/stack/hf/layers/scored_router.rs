@@ -44,33 +44,40 @@ impl<'t> Choice<'t> {
     fn new(plan: &Plan, experts: &Experts, scores: &Tensor<'t>) -> Self {
         let tape = scores.tape();
         let tokens = plan.batch * plan.seq;
-        let (groups, chosen) = experts.groups.unwrap_or((1, 1));
+        let (groups, chosen) = experts.groups.map_or((1, 1), |g| (g.count, g.chosen));
+        let correction = match experts.groups {
+            Some(groups) if groups.fp32_correction => Dtype::F32,
+            _ => plan.dtype,
+        };
+        let choice = scores.dtype().promote(correction);
+        // Autocast sums in fp32.
+        let summed = tape.autocast().map_or(choice, |_| Dtype::F32);
         let new = |shape: &[u64], dtype, op| tape.temporary(shape, dtype, op);
         let all = |dtype, op| new(&[tokens, experts.count], dtype, op);
         let holds_graph = tape.holds_graph() && scores.requires_grad();
 
-        let mut for_choice = all(Dtype::F32, "add");
-        let best = new(&[tokens, groups, 2], Dtype::F32, "topk");
+        let mut for_choice = all(choice, "add");
+        let best = new(&[tokens, groups, 2], choice, "topk");
         let best_places = Some(new(&[tokens, groups, 2], Dtype::I64, "topk")).filter(|_| holds_graph);
-        let group_scores = new(&[tokens, groups], Dtype::F32, "sum");
+        let group_scores = new(&[tokens, groups], summed, "sum");
         drop(best);
-        let values = new(&[tokens, chosen], Dtype::F32, "topk");
+        let values = new(&[tokens, chosen], summed, "topk");
         let group_places = new(&[tokens, chosen], Dtype::I64, "topk");
         drop(values);
-        let group_mask = new(&[tokens, groups], Dtype::F32, "zeros_like");
+        let group_mask = new(&[tokens, groups], summed, "zeros_like");
         // One group is expanded without a copy.
-        let score_mask = (groups > 1).then(|| all(Dtype::F32, "reshape"));
+        let score_mask = (groups > 1).then(|| all(summed, "reshape"));
         let left_out = {
             let _kept = all(Dtype::Bool, "bool");
             all(Dtype::Bool, "__invert__")
         };
         for_choice = {
-            let masked = all(Dtype::F32, "masked_fill");
+            let masked = all(choice, "masked_fill");
             drop(for_choice);
             masked
         };
         let left_out = Some(left_out).filter(|_| holds_graph);
-        let values = new(&[tokens, experts.per_token], Dtype::F32, "topk");
+        let values = new(&[tokens, experts.per_token], choice, "topk");
         let places = new(&[tokens, experts.per_token], Dtype::I64, "topk");
         drop(values);
         Choice {
