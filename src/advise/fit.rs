@@ -21,7 +21,12 @@ pub(super) fn fits(scenario: &Scenario) -> Result<bool, EstimateError> {
     Ok(estimate(scenario)?.verdict == Some(Verdict::Fits))
 }
 
+/// Live tensors at the peak, by segments: a lower bound of what the run needs.
+pub(super) fn live_tensors(scenario: &Scenario) -> Result<u64, EstimateError> {
+    peak_allocated(scenario)
+}
+
 /// Can it be ruled out at once? Live tensors alone, which the allocator must hold, are more than the card has.
 pub(super) fn cannot_fit(scenario: &Scenario) -> Result<bool, EstimateError> {
-    Ok(peak_allocated(scenario)? > card(scenario)?.usable_bytes())
+    Ok(live_tensors(scenario)? > card(scenario)?.usable_bytes())
 }

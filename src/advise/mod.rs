@@ -4,3 +4,6 @@
 pub mod solve;
 
 mod fit;
+mod levers;
+
+pub use levers::{Cost, Effect, Figures, Lever, Part, Remedy, Step, levers, remedy};

@@ -3,7 +3,8 @@
 //! `model`, `stack` and `method` are not among them: they come first and decide the defaults of the rest.
 
 use super::field_value::FieldValue;
-use super::{FieldError, Scenario};
+use super::{FieldError, ModelRef, Scenario};
+use serde::Serialize;
 
 /// A field that can be read and set as text. What [`Field::text`] gives, [`Field::set`] takes as the same value.
 pub(super) struct Field {
@@ -85,7 +86,47 @@ pub(super) fn named(name: &str) -> Option<&'static Field> {
     ALL.iter().find(|field| field.name == name)
 }
 
+/// A field in which two scenarios differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The field, named as in URLs.
+    pub field: &'static str,
+    /// Its value in the first scenario, as a URL writes it.
+    pub from: String,
+    /// Its value in the second.
+    pub to: String,
+}
+
 impl Scenario {
+    /// The fields in which another run differs from this one, in the order of URLs; the model's fields count as one.
+    ///
+    /// ```
+    /// use plimsoll::scenario::Scenario;
+    /// let run = Scenario::default();
+    /// let longer = Scenario { seq: 4096, ..run.clone() };
+    /// let [difference] = &run.differences(&longer)[..] else { panic!("one field differs") };
+    /// assert_eq!((difference.field, &*difference.from, &*difference.to), ("seq", "2048", "4096"));
+    /// ```
+    pub fn differences(&self, other: &Scenario) -> Vec<Difference> {
+        let name = |run: &Scenario| match &run.model {
+            ModelRef::Catalog(id) => id.clone(),
+            ModelRef::Config(config) => format!("a {} of its own", config.model_type),
+        };
+        let model = (self.model != other.model).then(|| ("model", name(self), name(other)));
+        let first = [
+            ("stack", self.stack.to_string(), other.stack.to_string()),
+            ("method", self.method.to_string(), other.method.to_string()),
+        ];
+        let rest = ALL
+            .iter()
+            .map(|field| (field.name, field.text(self), field.text(other)));
+        let unequal = first.into_iter().chain(rest).filter(|(_, from, to)| from != to);
+        let unequal = model.into_iter().chain(unequal);
+        unequal
+            .map(|(field, from, to)| Difference { field, from, to })
+            .collect()
+    }
+
     /// Sets one field from text, by its name in URLs: all but `model`, `stack` and `method`, which decide the defaults
     /// of the rest.
     ///

@@ -21,6 +21,7 @@ pub use choice::{
     WeightFormat,
 };
 
+pub use fields::Difference;
 pub use model_ref::ModelRef;
 pub use number::number;
 pub use url::Parsed;
