@@ -131,10 +131,10 @@ pub fn levers(scenario: &Scenario, before: &Estimate) -> Vec<Lever> {
     let live = live_tensors(scenario).unwrap_or(u64::MAX);
     let mut levers = Vec::new();
     for ladder in LADDERS {
-        // Halves are many; the single change shown is the strongest that is sensible at once.
+        // Rungs can be many; the single change shown is the strongest, or the first where each step is dear.
         let mut rungs = (ladder.rungs)(scenario);
         let shown = match ladder.id {
-            "rank" | "seq" => rungs.drain(..).next(),
+            "method" | "rank" | "seq" => rungs.drain(..).next(),
             _ => rungs.pop(),
         };
         if let Some(after) = shown {

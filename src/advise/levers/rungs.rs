@@ -19,8 +19,10 @@ fn rung(run: &Scenario, when: bool, change: impl FnOnce(&mut Scenario)) -> Vec<S
     vec![changed]
 }
 
+/// LoRA, then QLoRA.
 pub fn method(run: &Scenario) -> Vec<Scenario> {
-    rung(run, !adapters(run), |run| run.set_method(Method::Lora))
+    let with = |method| rung(run, !adapters(run), |run| run.set_method(method));
+    [Method::Lora, Method::Qlora].into_iter().flat_map(with).collect()
 }
 
 pub fn stack(run: &Scenario) -> Vec<Scenario> {
