@@ -4,7 +4,7 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use plimsoll::estimate::{estimate, peak_allocated};
 use plimsoll::plan::{Plan, config};
-use plimsoll::replay::allocator;
+use plimsoll::replay::serve::serve;
 use plimsoll::scenario::{Lora, ModelRef, Scenario, Targets};
 use plimsoll::stack::{Detail, peak, record};
 use std::hint::black_box;
@@ -56,7 +56,7 @@ fn full(c: &mut Criterion) {
         b.iter(|| record(black_box(&plan), Detail::Full))
     });
     c.bench_function("full event list with the allocator", |b| {
-        b.iter(|| allocator::serve(&record(black_box(&plan), Detail::Full), None));
+        b.iter(|| serve(&record(black_box(&plan), Detail::Full), None));
     });
     c.bench_function("estimate", |b| b.iter(|| estimate(black_box(&scenario))));
 }

@@ -2,30 +2,49 @@
 
 use crate::bytes::MIB;
 use crate::replay::Recording;
-use crate::replay::allocator::{Served, serve};
+use crate::replay::serve::{Served, Trials};
 
 /// Answers are multiples of this, rounded up.
 const STEP: u64 = 32 * MIB;
 /// Where the search begins, below what is allocated.
 const BELOW: u64 = 256 * MIB;
 
+/// What is known of the least capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bracket {
+    /// It is no less than this.
+    pub at_least: u64,
+    /// It is no more than this.
+    pub at_most: u64,
+}
+
 /// The smallest capacity for the allocator with which the whole run, loading included, does not end out of memory, found
 /// by bisection between what is allocated and what is reserved. Getting through is not quite monotonic (where cached
 /// segments are given back decides how what follows is laid out), so the bracket is part of the definition: it is the one
 /// that measured figures were found with.
 pub fn least(recording: &Recording, served: &Served) -> u64 {
-    let gets_through = |steps: u64| {
-        let capacity = steps * STEP;
-        // Without pressure nothing changes; below what is allocated nothing helps.
-        capacity >= served.highest_reserved
-            || (capacity >= served.highest_allocated && serve(recording, Some(capacity)).is_ok())
-    };
+    bisect(recording, served, |_| false).at_most
+}
+
+/// As [`least`], as far as `enough` asks for.
+pub fn bisect(recording: &Recording, served: &Served, enough: impl Fn(Bracket) -> bool) -> Bracket {
+    let mut trials = Trials::new(recording, served);
+    let mut gets_through = |steps: u64| trials.gets_through(steps * STEP);
     let mut fails = served.peak_allocated.saturating_sub(BELOW) / STEP;
+    // Below what is allocated nothing gets through.
+    let allocated = served.highest_allocated.div_ceil(STEP);
     let mut works = served.peak_reserved.div_ceil(STEP);
     while !gets_through(works) {
         (fails, works) = (works, works + BELOW / STEP);
     }
-    while works > fails + 1 {
+    loop {
+        let bracket = Bracket {
+            at_least: allocated.max(fails + 1).min(works) * STEP,
+            at_most: works * STEP,
+        };
+        if bracket.at_least == bracket.at_most || enough(bracket) {
+            return bracket;
+        }
         let middle = fails + (works - fails) / 2;
         if gets_through(middle) {
             works = middle;
@@ -33,5 +52,4 @@ pub fn least(recording: &Recording, served: &Served) -> u64 {
             fails = middle;
         }
     }
-    works * STEP
 }

@@ -1,6 +1,8 @@
 //! The result: quantities, breakdown, the moment of the peak, and the verdict.
 
 mod capacity;
+mod fit;
+mod grid;
 mod notes;
 mod process;
 mod reading;
@@ -11,11 +13,14 @@ pub use timeline::{CATEGORIES, Column, Live, Moment, Span, Tensors, Timeline};
 
 use crate::catalog;
 use crate::plan::Plan;
-use crate::replay::allocator;
+use crate::replay::serve::serve;
 use crate::scenario::{FieldError, Scenario};
 use crate::stack::{self, Detail, hf::managed_bytes, record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+pub use fit::{Fit, fit};
+pub use grid::grid;
 
 pub use verdict::Room;
 
@@ -229,16 +234,6 @@ pub enum EstimateError {
 /// Version of the cost model; changes whenever an estimate may change.
 pub const COST_MODEL: &str = "1";
 
-/// Refuses a scenario with fields that cannot be used.
-fn sound(scenario: &Scenario) -> Result<(), EstimateError> {
-    let problems = scenario.problems();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(EstimateError::Invalid(problems))
-    }
-}
-
 /// Estimates one scenario.
 ///
 /// ```
@@ -254,11 +249,10 @@ fn sound(scenario: &Scenario) -> Result<(), EstimateError> {
 /// [`EstimateError::Invalid`] names every field that cannot be used; [`EstimateError::NotModelled`] gives the reason
 /// why a sound scenario is refused.
 pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
-    sound(scenario)?;
-    let plan = Plan::new(scenario)?;
+    let plan = resolve(scenario)?;
     let recording = record(&plan, Detail::Full);
-    let served = allocator::serve(&recording, None)
-        .map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
+    let served =
+        serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
     let reading = reading::read(&recording, &served);
     let least_capacity = capacity::least(&recording, &served);
     let context = process::context(plan.device.capability);
@@ -293,6 +287,14 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
 /// # Errors
 /// As [`estimate`].
 pub fn peak_allocated(scenario: &Scenario) -> Result<u64, EstimateError> {
-    sound(scenario)?;
-    Ok(stack::peak(&Plan::new(scenario)?))
+    Ok(stack::peak(&resolve(scenario)?))
+}
+
+/// A scenario whose fields are sound, resolved.
+fn resolve(scenario: &Scenario) -> Result<Plan, EstimateError> {
+    let problems = scenario.problems();
+    if !problems.is_empty() {
+        return Err(EstimateError::Invalid(problems));
+    }
+    Plan::new(scenario)
 }

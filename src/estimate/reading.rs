@@ -1,7 +1,7 @@
 //! Reads a served recording: the moment of the peak, what is alive then, the highest point of each phase.
 
 use super::{Category, Peak, PhasePeak};
-use crate::replay::allocator::Served;
+use crate::replay::serve::Served;
 use crate::replay::{Alloc, Event, Phase, Recording};
 use std::collections::BTreeMap;
 

@@ -2,9 +2,9 @@
 //! asked what is alive at any moment. Time is counted in events; the replay knows no clock.
 
 use super::reading::{self, Life};
-use super::{Category, EstimateError, sound};
-use crate::plan::Plan;
-use crate::replay::{Alloc, Event, Phase, Recording, allocator};
+use super::{Category, EstimateError, resolve};
+use crate::replay::serve::serve;
+use crate::replay::{Alloc, Event, Phase, Recording};
 use crate::scenario::Scenario;
 use crate::stack::{Detail, record};
 use std::collections::BTreeMap;
@@ -96,10 +96,9 @@ impl Timeline {
     /// # Errors
     /// As [`estimate`](super::estimate).
     pub fn of(scenario: &Scenario) -> Result<Self, EstimateError> {
-        sound(scenario)?;
-        let recording = record(&Plan::new(scenario)?, Detail::Full);
-        let served = allocator::serve(&recording, None)
-            .map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
+        let recording = record(&resolve(scenario)?, Detail::Full);
+        let served =
+            serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
         Ok(Timeline::read(&recording, &served.blocks))
     }
 

@@ -6,10 +6,9 @@
 //! of a block is split off when it is at least 512 B (small pool) or more than 1 MiB (large pool); else it stays in the
 //! block and counts as allocated. A freed block merges with its free neighbours.
 
-use super::expandable::Expandable;
 use super::free_list::FreeList;
 use super::segment::rounded;
-use super::tape::{Event, Phase, Recording};
+use super::serve::Memory;
 use crate::bytes::MIB;
 
 const SMALL_REQUEST: u64 = MIB;
@@ -31,7 +30,7 @@ struct Block {
 }
 
 /// The allocator's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Allocator {
     blocks: Vec<Block>,
     spare: Vec<u32>,
@@ -208,40 +207,6 @@ impl Allocator {
     }
 }
 
-/// What serving a whole recording came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// `max_memory_allocated` over the training steps.
-    pub peak_allocated: u64,
-    /// `max_memory_reserved` over the training steps.
-    pub peak_reserved: u64,
-    /// Highest allocated bytes of all, loading included.
-    pub highest_allocated: u64,
-    /// Highest reserved bytes of all, loading included.
-    pub highest_reserved: u64,
-    /// Bytes of the block that served each allocation: its request rounded up, and a remainder too small to split off.
-    pub blocks: Vec<u64>,
-}
-
-/// A caching allocator.
-pub trait Memory {
-    /// Serves a request; returns the block.
-    ///
-    /// # Errors
-    /// When the device has no room, even after what is cached is given back.
-    fn malloc(&mut self, bytes: u64) -> Result<u32, OutOfMemory>;
-    /// Gives a block back to the cache.
-    fn dealloc(&mut self, block: u32);
-    /// `torch.cuda.empty_cache()`.
-    fn empty_cache(&mut self);
-    /// Bytes of a block.
-    fn size_of(&self, block: u32) -> u64;
-    /// Highest allocated and reserved bytes since they were last reset.
-    fn peaks(&self) -> (u64, u64);
-    /// `torch.cuda.reset_peak_memory_stats()`.
-    fn reset_peaks(&mut self);
-}
-
 impl Memory for Allocator {
     fn malloc(&mut self, bytes: u64) -> Result<u32, OutOfMemory> {
         Allocator::malloc(self, bytes)
@@ -259,6 +224,14 @@ impl Memory for Allocator {
         self.blocks[block as usize].size
     }
 
+    fn set_capacity(&mut self, capacity: u64) {
+        self.capacity = Some(capacity);
+    }
+
+    fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
     fn peaks(&self) -> (u64, u64) {
         (self.peak_allocated, self.peak_reserved)
     }
@@ -266,50 +239,6 @@ impl Memory for Allocator {
     fn reset_peaks(&mut self) {
         (self.peak_allocated, self.peak_reserved) = (self.allocated, self.reserved);
     }
-}
-
-/// Serves every event of a full recording (one without repetitions).
-///
-/// # Errors
-/// When `capacity` is too small for the run.
-pub fn serve(recording: &Recording, capacity: Option<u64>) -> Result<Served, OutOfMemory> {
-    if recording.expandable_segments {
-        serve_from(Expandable::new(capacity), recording)
-    } else {
-        serve_from(Allocator::new(capacity), recording)
-    }
-}
-
-fn serve_from(mut allocator: impl Memory, recording: &Recording) -> Result<Served, OutOfMemory> {
-    let mut owners = vec![NONE; recording.allocs.len()];
-    let mut blocks = vec![0; recording.allocs.len()];
-    let mut loading = true;
-    let mut loaded = (0, 0);
-    for event in &recording.events {
-        match *event {
-            Event::Alloc(i) => {
-                let block = allocator.malloc(recording.allocs[i as usize].bytes)?;
-                owners[i as usize] = block;
-                blocks[i as usize] = allocator.size_of(block);
-            }
-            Event::Free(i) => allocator.dealloc(owners[i as usize]),
-            Event::EmptyCache => allocator.empty_cache(),
-            Event::Phase(phase, ..) if loading && phase != Phase::Load => {
-                loading = false;
-                loaded = allocator.peaks();
-                allocator.reset_peaks();
-            }
-            Event::Phase(..) | Event::RepeatBegin(_) | Event::RepeatEnd => {}
-        }
-    }
-    let (peak_allocated, peak_reserved) = allocator.peaks();
-    Ok(Served {
-        peak_allocated,
-        peak_reserved,
-        highest_allocated: peak_allocated.max(loaded.0),
-        highest_reserved: peak_reserved.max(loaded.1),
-        blocks,
-    })
 }
 
 #[cfg(test)]

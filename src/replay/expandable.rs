@@ -6,10 +6,12 @@
 //! else pages are mapped at the lowest unmapped addresses with room, behind a free block if there is one. Blocks are split
 //! to the byte (512). Emptying the cache unmaps whole pages of free blocks.
 
-use super::allocator::{Memory, OutOfMemory};
+use super::allocator::OutOfMemory;
+use super::free_list::FreeList;
 use super::segment::{MIN_BLOCK, rounded};
+use super::serve::Memory;
 use crate::bytes::MIB;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const SMALL_REQUEST: u64 = MIB;
 const SMALL_PAGE: u64 = 2 * MIB;
@@ -30,17 +32,17 @@ struct Block {
     mapped: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Pool {
     page: u64,
     /// Free blocks by size and address.
-    free: BTreeSet<(u64, u64, u32)>,
+    free: FreeList,
     /// Unmapped blocks by address.
     unmapped: BTreeMap<u64, u32>,
 }
 
 /// The allocator's state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Expandable {
     blocks: Vec<Block>,
     spare: Vec<u32>,
@@ -103,7 +105,7 @@ impl Expandable {
         let b = self.blocks[index as usize];
         let pool = &mut self.pools[b.pool];
         if b.mapped {
-            pool.free.insert((b.size, b.address, index));
+            pool.free.insert(b.size, b.address, index);
         } else {
             pool.unmapped.insert(b.address, index);
         }
@@ -113,7 +115,7 @@ impl Expandable {
         let b = self.blocks[index as usize];
         let pool = &mut self.pools[b.pool];
         if b.mapped {
-            pool.free.remove(&(b.size, b.address, index));
+            pool.free.remove(b.size, b.address);
         } else {
             pool.unmapped.remove(&b.address);
         }
@@ -176,7 +178,7 @@ impl Expandable {
                 _ => b.size,
             }
         };
-        let mut fits = self.pools[pool].free.range((size, 0, 0)..).map(|key| key.2);
+        let mut fits = self.pools[pool].free.at_least(size);
         let mut best = fits.next()?;
         for next in fits {
             if room(next) >= room(best) {
@@ -288,7 +290,7 @@ impl Memory for Expandable {
 
     fn empty_cache(&mut self) {
         for pool in [1, 0] {
-            let free: Vec<u32> = self.pools[pool].free.iter().map(|key| key.2).collect();
+            let free: Vec<u32> = self.pools[pool].free.at_least(0).collect();
             for index in free {
                 let (b, page) = (self.blocks[index as usize], self.pools[pool].page);
                 let first = b.address.div_ceil(page) * page;
@@ -316,6 +318,14 @@ impl Memory for Expandable {
 
     fn size_of(&self, block: u32) -> u64 {
         self.block(block).map_or(0, |b| b.size)
+    }
+
+    fn set_capacity(&mut self, capacity: u64) {
+        self.capacity = Some(capacity);
+    }
+
+    fn reserved(&self) -> u64 {
+        self.reserved
     }
 
     fn peaks(&self) -> (u64, u64) {

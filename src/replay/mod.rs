@@ -32,6 +32,7 @@ mod ops;
 mod quantized;
 mod reduce;
 pub mod segment;
+pub mod serve;
 mod sort;
 mod split;
 mod tape;
