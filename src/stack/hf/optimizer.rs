@@ -13,6 +13,8 @@ pub struct States<'t> {
     tensors: Vec<Tensor<'t>>,
     adafactor: Adafactor<'t>,
     created: bool,
+    /// bitsandbytes' code tables are there.
+    has_tables: bool,
 }
 
 /// A parameter group.
@@ -50,9 +52,6 @@ impl<'t> States<'t> {
     pub fn step(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan) {
         let first = !self.created;
         self.created = true;
-        if first {
-            self.create_tables(tape, plan.optimizer);
-        }
         if plan.optimizer == Optimizer::Adafactor {
             let (mut names, mut number) = (Names::default(), 0);
             for &group in groups(plan) {
@@ -65,7 +64,7 @@ impl<'t> States<'t> {
         }
         for &group in groups(plan) {
             if first {
-                self.create(tape, model, plan.optimizer, group);
+                self.create(tape, model, plan, group);
             }
             update(tape, model, plan.optimizer, group);
         }
@@ -74,33 +73,17 @@ impl<'t> States<'t> {
     /// The states, as after the first step.
     pub fn create_all(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan) {
         self.created = true;
-        self.create_tables(tape, plan.optimizer);
         for &group in groups(plan) {
-            self.create(tape, model, plan.optimizer, group);
+            self.create(tape, model, plan, group);
             if plan.optimizer == Optimizer::Adafactor {
                 group.for_each(tape, model, |w| self.adafactor.create(tape, w, true));
             }
         }
     }
 
-    fn create_tables(&mut self, tape: &'t Tape, optimizer: Optimizer) {
-        if matches!(
-            optimizer,
-            Optimizer::Adamw8bit | Optimizer::PagedAdamw8bit | Optimizer::Lion8bit
-        ) {
-            // Code tables, shared by all weights: one for each state.
-            let maps: &[_] = match optimizer {
-                Optimizer::Lion8bit => &["qmap1"],
-                _ => &["qmap1", "qmap2"],
-            };
-            for name in maps {
-                self.tensors
-                    .push(tape.tensor(&[256], Dtype::F32, Category::OptimizerStates, name));
-            }
-        }
-    }
-
-    fn create(&mut self, tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer, group: Parameters) {
+    fn create(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan, group: Parameters) {
+        let optimizer = plan.optimizer;
+        let mut tables = self.has_tables;
         let mut state = |shape: &[u64], dtype: Dtype, name: &'static str| {
             self.tensors
                 .push(tape.tensor(shape, dtype, Category::OptimizerStates, name));
@@ -126,7 +109,14 @@ impl<'t> States<'t> {
                         Optimizer::Lion8bit => &[("state1", "absmax1")],
                         _ => &[("state1", "absmax1"), ("state2", "absmax2")],
                     };
-                    let eight_bit = n >= MIN_8BIT_SIZE;
+                    let wide = keeps_embedding_wide(plan) && std::ptr::eq(w, &model.embed);
+                    let eight_bit = n >= MIN_8BIT_SIZE && !wide;
+                    if eight_bit && !std::mem::replace(&mut tables, true) {
+                        // Code tables, shared by all weights: one for each state.
+                        for (name, _) in names {
+                            state(&[256], Dtype::F32, name);
+                        }
+                    }
                     let paged = optimizer == Optimizer::PagedAdamw8bit && n >= MIN_PAGED_SIZE;
                     for (name, _) in names {
                         if !paged {
@@ -147,6 +137,7 @@ impl<'t> States<'t> {
                 }
             }
         });
+        self.has_tables = tables;
     }
 }
 
@@ -188,6 +179,12 @@ fn update<'t>(tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer, group: Pa
     }
 }
 
+/// Trainer has bitsandbytes keep the states of embeddings, and so of heads tied to them, in 32 bit
+/// (`transformers/trainer.py: create_optimizer`, `register_module_override`; `unsloth/trainer.py` alike).
+fn keeps_embedding_wide(plan: &Plan) -> bool {
+    plan.harness == Harness::Trainer
+}
+
 /// Bytes of optimizer states in managed memory: invisible to PyTorch, on the GPU while there is room.
 pub fn managed_bytes(plan: &Plan) -> u64 {
     let per_weight = match plan.optimizer {
@@ -198,13 +195,14 @@ pub fn managed_bytes(plan: &Plan) -> u64 {
     let mut bytes = 0u64;
     plan.for_each_parameter(|weight| {
         if weight.trained && weight.elements >= MIN_PAGED_SIZE {
-            bytes = bytes.saturating_add(
-                weight
-                    .elements
-                    .saturating_mul(per_weight)
-                    .saturating_mul(weight.count),
-            );
+            let elements = weight.elements.saturating_mul(weight.count);
+            bytes = bytes.saturating_add(elements.saturating_mul(per_weight));
         }
     });
+    let embedding = plan.arch.vocab.saturating_mul(plan.arch.hidden);
+    let trained = plan.lora.as_ref().is_none_or(|lora| lora.saves[0]);
+    if trained && keeps_embedding_wide(plan) && embedding >= MIN_PAGED_SIZE {
+        bytes = bytes.saturating_add(embedding.saturating_mul(8 - per_weight));
+    }
     bytes
 }
