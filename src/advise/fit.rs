@@ -1,7 +1,8 @@
 //! The questions that solvers and levers ask of the estimate.
 
+use crate::bytes::Bytes;
 use crate::catalog::Gpu;
-use crate::estimate::{EstimateError, Verdict, estimate, peak_allocated};
+use crate::estimate::{EstimateError, Fit, Verdict, fit, peak_allocated};
 use crate::scenario::{FieldError, Scenario};
 
 /// The card of a scenario, which every question about fitting needs.
@@ -15,10 +16,15 @@ pub(super) fn card(scenario: &Scenario) -> Result<&'static Gpu, EstimateError> {
     })
 }
 
+/// The verdict on the card, as far as it has to be known.
+pub(super) fn verdict(scenario: &Scenario) -> Result<Fit, EstimateError> {
+    card(scenario)?;
+    fit(scenario)?.ok_or_else(|| EstimateError::NotModelled("there is no verdict without a card".into()))
+}
+
 /// Does the run fit its card, also at the upper end of the interval?
 pub(super) fn fits(scenario: &Scenario) -> Result<bool, EstimateError> {
-    card(scenario)?;
-    Ok(estimate(scenario)?.verdict == Some(Verdict::Fits))
+    Ok(verdict(scenario)?.verdict == Verdict::Fits)
 }
 
 /// Live tensors at the peak, by segments: a lower bound of what the run needs.
@@ -26,7 +32,12 @@ pub(super) fn live_tensors(scenario: &Scenario) -> Result<u64, EstimateError> {
     peak_allocated(scenario)
 }
 
-/// Can it be ruled out at once? Live tensors alone, which the allocator must hold, are more than the card has.
-pub(super) fn cannot_fit(scenario: &Scenario) -> Result<bool, EstimateError> {
-    Ok(live_tensors(scenario)? > card(scenario)?.usable_bytes())
+/// A verdict and the room that is left, in a few words.
+pub(super) fn words(verdict: Verdict, headroom: i64) -> String {
+    let room = Bytes(headroom.unsigned_abs());
+    match verdict {
+        Verdict::Fits => format!("{room} to spare"),
+        Verdict::Tight => format!("{room} to spare, less than runs differ by"),
+        Verdict::Exceeds => format!("{room} short"),
+    }
 }

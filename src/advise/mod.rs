@@ -5,5 +5,77 @@ pub mod solve;
 
 mod fit;
 mod levers;
+mod tree;
 
 pub use levers::{Cost, Effect, Figures, Lever, Part, Remedy, Step, levers, remedy};
+pub use tree::{Advised, Answer, Branch, Observed, Question, tree};
+
+use crate::estimate::{Estimate, EstimateError, estimate};
+use crate::scenario::{Method, Scenario};
+use serde::Serialize;
+use solve::{CardFit, Largest, ModelFit, Quantity};
+
+/// Everything that can be advised about one scenario.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Advice {
+    /// The quantities as the scenario stands.
+    pub now: Figures,
+    /// The decision tree with this scenario's path lit.
+    pub tree: Vec<Question>,
+    /// Every single change that helps.
+    pub levers: Vec<Lever>,
+    /// The smallest set of changes that fits; nothing when it fits already, or nothing is enough.
+    pub remedy: Option<Remedy>,
+    /// The longest sequence, largest micro-batch and largest rank that fit.
+    pub largest: Vec<Largest>,
+    /// The largest model of the family that fits.
+    pub model: Option<ModelFit>,
+    /// The card with the least memory that fits.
+    pub smallest_card: Option<CardFit>,
+    /// The card that costs least by the hour among those that fit.
+    pub cheapest_card: Option<CardFit>,
+}
+
+/// Advises on one scenario. Without a card, what needs one is left out.
+///
+/// ```
+/// use plimsoll::advise::{Observed, advise};
+/// use plimsoll::scenario::Scenario;
+/// let run = Scenario { gpu: Some("rtx-3060-12gb".into()), ..Scenario::default() };
+/// let advice = advise(&run, Observed::default()).expect("the scenario is sound");
+/// let remedy = advice.remedy.expect("QLoRA of an 8B model is brought into 12 GiB");
+/// assert!(remedy.effect.after.headroom_bytes > Some(0));
+/// ```
+///
+/// # Errors
+/// As [`estimate`] of the scenario.
+pub fn advise(scenario: &Scenario, observed: Observed) -> Result<Advice, EstimateError> {
+    let before: Estimate = estimate(scenario)?;
+    let on_card = scenario.card().is_some();
+    let remedy = match on_card {
+        true => remedy(scenario, &before)?,
+        false => None,
+    };
+    let mut largest = Vec::new();
+    for &quantity in Quantity::ALL {
+        if on_card && (quantity != Quantity::Rank || scenario.method != Method::Full) {
+            largest.push(solve::largest(scenario, quantity)?);
+        }
+    }
+    let cards = solve::cards(scenario)?;
+    Ok(Advice {
+        now: Figures::of(&before),
+        tree: tree(scenario, &before, remedy.as_ref(), observed),
+        levers: levers(scenario, &before),
+        remedy,
+        largest,
+        // A model of its own has no family.
+        model: if on_card {
+            solve::largest_model(scenario, None).ok()
+        } else {
+            None
+        },
+        smallest_card: solve::smallest_card(&cards).cloned(),
+        cheapest_card: solve::cheapest_card(&cards).cloned(),
+    })
+}

@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 
 pub use fit::{Fit, fit};
 pub use grid::grid;
-
 pub use verdict::Room;
 
 /// What a live tensor is, in the words of the field.
@@ -279,6 +278,12 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
         warnings: notes::warnings(scenario, &plan, gpu, managed),
         evidence: context.evidence(),
     })
+}
+
+/// CUDA context and libraries of a process on a card of this compute capability: [`Estimate::context_bytes`] of every
+/// run there.
+pub fn context(capability: (u32, u32)) -> Interval {
+    process::context(capability).interval()
 }
 
 /// The peak of live tensors alone, each rounded up to the allocator's 512 bytes, by segments: what sliders, sweeps and

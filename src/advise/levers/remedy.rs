@@ -113,11 +113,9 @@ impl<'a> Choice<'a> {
     }
 
     fn fits(&self) -> Result<bool, EstimateError> {
-        let run = self.run();
-        match fit::cannot_fit(&run) {
-            Ok(true) | Err(EstimateError::NotModelled(_)) => Ok(false),
-            Ok(false) => fit::fits(&run),
-            Err(error) => Err(error),
+        match fit::fits(&self.run()) {
+            Err(EstimateError::NotModelled(_)) => Ok(false),
+            known => known,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Quantity;
 use crate::advise::fit;
-use crate::estimate::{Estimate, EstimateError, Verdict, estimate, peak_allocated};
+use crate::estimate::{EstimateError, Verdict, context, estimate};
 use crate::scenario::{FieldError, Method, Scenario};
 use serde::Serialize;
 
@@ -55,13 +55,15 @@ pub fn largest(scenario: &Scenario, quantity: Quantity) -> Result<Largest, Estim
         return Err(EstimateError::Invalid(vec![FieldError::new("rank", problem)]));
     }
     // A scenario that is unsound or not modelled for another reason than this value is refused as a whole.
-    peak_allocated(&quantity.set(scenario, 1))?;
+    fit::live_tensors(&quantity.set(scenario, 1))?;
+    let context = context(scenario.capability().unwrap_or_default());
     let search = Search {
         scenario,
         quantity,
         usable,
+        margin: context.high - context.expected.min(context.high),
     };
-    let Some((most, bound)) = search.within_live_tensors(0)? else {
+    let Some((most, bound)) = search.within_live_tensors(context.high)? else {
         return Ok(search.nothing());
     };
     let Some(found) = search.exact(most)? else {
@@ -71,7 +73,7 @@ pub fn largest(scenario: &Scenario, quantity: Quantity) -> Result<Largest, Estim
         quantity,
         value: Some(found.value),
         bound: if found.value == most { bound } else { Bound::Memory },
-        headroom_bytes: found.headroom,
+        headroom_bytes: estimate(&search.at(found.value))?.headroom_bytes,
         note: search.note(found.value),
     })
 }
@@ -80,13 +82,14 @@ struct Search<'a> {
     scenario: &'a Scenario,
     quantity: Quantity,
     usable: u64,
+    /// The upper end of the context's interval above what is expected.
+    margin: u64,
 }
 
 /// A value that was tried by a whole estimate.
 struct Probe {
     value: u64,
     fits: bool,
-    headroom: Option<i64>,
     /// What the run needs of the card beyond its live tensors.
     beyond_live: u64,
 }
@@ -108,7 +111,7 @@ impl Search<'_> {
 
     /// Live tensors at a value; the field's complaint when it is not accepted.
     fn live(&self, value: u64) -> Result<Result<u64, String>, EstimateError> {
-        match peak_allocated(&self.at(value)) {
+        match fit::live_tensors(&self.at(value)) {
             Ok(bytes) => Ok(Ok(bytes)),
             Err(EstimateError::Invalid(problems)) => Ok(Err(FieldError::list(&problems))),
             Err(error) => Err(error),
@@ -189,15 +192,13 @@ impl Search<'_> {
 
     fn probe(&self, value: u64) -> Result<Probe, EstimateError> {
         let run = self.at(value);
-        let estimate: Estimate = estimate(&run)?;
-        let need = estimate
-            .least_capacity_bytes
-            .saturating_add(estimate.context_bytes.high);
+        let fit = fit::verdict(&run)?;
+        let need = i128::from(self.usable) - i128::from(fit.headroom_at_most) + i128::from(self.margin);
+        let beyond_live = need - i128::from(fit::live_tensors(&run)?);
         Ok(Probe {
             value,
-            fits: estimate.verdict == Some(Verdict::Fits),
-            headroom: estimate.headroom_bytes,
-            beyond_live: need.saturating_sub(peak_allocated(&run)?),
+            fits: fit.verdict == Verdict::Fits,
+            beyond_live: u64::try_from(beyond_live).unwrap_or(0),
         })
     }
 

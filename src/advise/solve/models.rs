@@ -61,16 +61,15 @@ pub fn largest_model(scenario: &Scenario, family: Option<&str>) -> Result<ModelF
             model: ModelRef::Catalog(model.id.clone()),
             ..scenario.clone()
         };
-        match fit::cannot_fit(&run) {
-            Ok(true) => answer.next = Some(&model.id),
-            Err(EstimateError::NotModelled(reason)) => answer.not_modelled.push((&model.id, reason)),
-            Err(error) => return Err(error),
-            Ok(false) if fit::fits(&run)? => {
+        match fit::fits(&run) {
+            Ok(true) => {
                 answer.model = Some(&model.id);
                 answer.headroom_bytes = estimate(&run)?.headroom_bytes;
                 break;
             }
             Ok(false) => answer.next = Some(&model.id),
+            Err(EstimateError::NotModelled(reason)) => answer.not_modelled.push((&model.id, reason)),
+            Err(error) => return Err(error),
         }
     }
     Ok(answer)
