@@ -1,5 +1,5 @@
 //! Prints the events of a measured row's run, one a line: `+ bytes op module` or `- bytes`, under phase headings.
-//! `cargo run --example events -- rows.jsonl [--segments]`
+//! `cargo run --example events -- rows.jsonl`
 
 use plimsoll::plan::Plan;
 use plimsoll::replay::{Event, segment};
@@ -9,16 +9,11 @@ use plimsoll::stack::{Detail, record};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let file = arguments.next().ok_or("give a file of rows")?;
-    let detail = if arguments.next().is_some() {
-        Detail::Segments
-    } else {
-        Detail::Full
-    };
     let (rows, _) = score::read(&file, &std::fs::read(&file)?);
     for row in rows {
         let scenario = row.scenario.map_err(|refusal| refusal.0)?;
         let plan = Plan::new(&scenario)?;
-        let recording = record(&plan, detail);
+        let recording = record(&plan, Detail::Full);
         println!("# {} peak {}", row.id, segment::peak(&recording));
         for event in &recording.events {
             match *event {

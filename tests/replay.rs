@@ -66,7 +66,7 @@ const MODEL_TYPES: [&str; 29] = [
 fn config() -> impl Strategy<Value = HfConfig> {
     (
         prop::sample::select(MODEL_TYPES.to_vec()),
-        1..14u64,
+        1..20u64,
         prop::sample::select(vec![(4u64, 1u64), (4, 2), (8, 8), (6, 2)]),
         prop::sample::select(vec![32u64, 64, 80, 128]),
         1..20u64,
@@ -195,8 +195,14 @@ prop_compose! {
     }
 }
 
+/// `PROPTEST_CASES` or a number that takes a few seconds.
+fn cases() -> u32 {
+    let given = std::env::var("PROPTEST_CASES").ok();
+    given.and_then(|cases| cases.parse().ok()).unwrap_or(600)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn segments_and_the_full_list_agree_on_any_run(scenario in scenario()) {

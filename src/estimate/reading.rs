@@ -40,7 +40,7 @@ pub(super) fn lives(recording: &Recording) -> Vec<Life> {
             Event::Phase(..) => phases += 1,
             Event::Alloc(i) => lives[i as usize].born = phases.saturating_sub(1),
             Event::Free(i) => lives[i as usize].died = phases.saturating_sub(1),
-            Event::RepeatBegin(_) | Event::RepeatEnd | Event::EmptyCache => {}
+            Event::EmptyCache => {}
         }
     }
     lives
@@ -72,7 +72,7 @@ pub fn read(recording: &Recording, served: &Served) -> Reading {
                 }
             }
             Event::Free(i) => live -= served.blocks[i as usize],
-            Event::RepeatBegin(_) | Event::RepeatEnd | Event::EmptyCache => {}
+            Event::EmptyCache => {}
         }
         if let Some(phase) = phases.last_mut() {
             phase.peak_bytes = phase.peak_bytes.max(live);

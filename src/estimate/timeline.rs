@@ -133,7 +133,7 @@ impl Timeline {
                     live -= blocks[i as usize];
                     moments.push(i);
                 }
-                Event::RepeatBegin(_) | Event::RepeatEnd | Event::EmptyCache => {}
+                Event::EmptyCache => {}
             }
             if let Some(span) = spans.last_mut() {
                 span.moments.end = moments.len();

@@ -42,4 +42,5 @@ pub use autograd::Rerun;
 pub use dtype::Dtype;
 pub use layout::Layout;
 pub use quantized::Gemm4bit;
+pub use segment::Order;
 pub use tape::{Alloc, Event, Group, Phase, Place, Recording, Tape, Tensor};

@@ -70,11 +70,27 @@ impl Segment {
     }
 }
 
-/// Folds events into segments as they come: the peak without a list of what happened.
+/// Groups of layers in the order in which they happen, each with how often it does before the next: its number, from 1,
+/// and the times.
+pub type Order = Vec<(u32, u32)>;
+
+/// Folds events into segments as they come: the peak without a list of what happened. What happens in a group of layers
+/// is folded apart; as soon as the layers are left, the groups' segments follow each other in the model's order, or in the
+/// reverse when the last group came first.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
+    /// The segment that grows.
     open: Segment,
-    outer: Vec<(Segment, u32)>,
+    /// The group it belongs to; 0 outside the layers.
+    group: u32,
+    /// What happened before the layers were entered.
+    before: Segment,
+    /// The group by which they were entered.
+    first: u32,
+    /// What has happened in each group since then.
+    groups: Vec<Segment>,
+    /// The order of the groups.
+    pub(super) order: Order,
     training: bool,
     /// Bytes that stand from the first step on.
     standing: u64,
@@ -98,24 +114,49 @@ impl Fold {
         self.standing = self.standing.saturating_add(rounded(bytes));
     }
 
+    /// What follows happens in this group of layers, or outside of them.
+    pub fn enter(&mut self, group: u32) {
+        if self.group == 0 {
+            self.before = self.open;
+            self.first = group;
+            self.groups.clear();
+        } else {
+            let at = self.group as usize;
+            if self.groups.len() <= at {
+                self.groups.resize(at + 1, Segment::EMPTY);
+            }
+            self.groups[at] = self.open;
+        }
+        self.open = if group == 0 {
+            self.before.then(self.all_layers())
+        } else {
+            self.groups.get(group as usize).copied().unwrap_or_default()
+        };
+        self.group = group;
+    }
+
+    /// The segments of all groups in the order of the layers; the group left last says which way they went.
+    fn all_layers(&self) -> Segment {
+        let follow = |all: Segment, &(group, times): &(u32, u32)| match self.groups.get(group as usize) {
+            Some(segment) => all.then(segment.times(times)),
+            None => all,
+        };
+        if self.first <= self.group {
+            self.order.iter().fold(Segment::EMPTY, follow)
+        } else {
+            self.order.iter().rev().fold(Segment::EMPTY, follow)
+        }
+    }
+
     /// Any other event.
     pub fn mark(&mut self, event: Event) {
-        match event {
-            Event::RepeatBegin(times) => {
-                self.outer.push((self.open, times));
-                self.open = Segment::EMPTY;
-            }
-            Event::RepeatEnd => {
-                if let Some((before, times)) = self.outer.pop() {
-                    self.open = before.then(self.open.times(times));
-                }
-            }
-            Event::Phase(phase, ..) if !self.training && phase != Phase::Load => {
-                // The peak of loading is not a training step's.
-                self.training = true;
-                self.open.peak = self.open.net;
-            }
-            Event::Phase(..) | Event::EmptyCache | Event::Alloc(_) | Event::Free(_) => {}
+        if let Event::Phase(phase, ..) = event
+            && !self.training
+            && phase != Phase::Load
+        {
+            // The peak of loading is not a training step's.
+            self.training = true;
+            self.open.peak = self.open.net;
         }
     }
 
@@ -125,7 +166,7 @@ impl Fold {
     }
 }
 
-/// The highest live bytes (each request rounded up to 512) of the training steps of a recording: everything after the
+/// The highest live bytes (each request rounded up to 512) of the training steps of a full recording: everything after the
 /// first phase that is not loading.
 pub fn peak(recording: &Recording) -> u64 {
     let mut fold = Fold::default();

@@ -89,7 +89,7 @@ impl<M: Memory> Serving<M> {
                     self.loaded = Some(self.memory.peaks());
                     self.memory.reset_peaks();
                 }
-                Event::Phase(..) | Event::RepeatBegin(_) | Event::RepeatEnd => {}
+                Event::Phase(..) => {}
             }
         }
         self.next = self.next.max(end);
@@ -97,7 +97,7 @@ impl<M: Memory> Serving<M> {
     }
 }
 
-/// Serves every event of a full recording (one without repetitions).
+/// Serves every event of a full recording.
 ///
 /// # Errors
 /// When `capacity` is too small for the run.

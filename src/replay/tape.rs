@@ -4,7 +4,7 @@ use super::attention::Device;
 use super::autograd::{Frame, Node};
 use super::dtype::Dtype;
 use super::layout::Layout;
-use super::segment::Fold;
+use super::segment::{Fold, Order};
 use crate::estimate::Category;
 use std::cell::RefCell;
 
@@ -57,10 +57,6 @@ pub enum Event {
     Free(u32),
     /// A phase begins: the phase, the training step (0 while loading), the micro-batch.
     Phase(Phase, u8, u8),
-    /// What follows, up to the matching end, happens this many times: the decoder layers of one kind.
-    RepeatBegin(u32),
-    /// Ends the innermost repetition.
-    RepeatEnd,
     /// `torch.cuda.empty_cache()`.
     EmptyCache,
 }
@@ -401,14 +397,11 @@ impl Inner {
         self.enter_group(group);
     }
 
-    /// Moves to another group of layers: closes the repetition that is open and opens the next.
+    /// Moves to another group of layers.
     pub fn enter_group(&mut self, group: Group) {
         if group.id != self.group.id {
-            if self.group.times > 1 {
-                self.mark(Event::RepeatEnd);
-            }
-            if group.times > 1 {
-                self.mark(Event::RepeatBegin(group.times));
+            if let Sink::Fold(fold) = &mut self.sink {
+                fold.enter(group.id);
             }
             self.group = group;
         }
@@ -462,6 +455,13 @@ impl Tape {
         };
         Tape {
             inner: RefCell::new(inner),
+        }
+    }
+
+    /// Names the order in which groups of layers happen, which are recorded once each.
+    pub fn layers_are(&self, order: Order) {
+        if let Sink::Fold(fold) = &mut self.inner.borrow_mut().sink {
+            fold.order = order;
         }
     }
 

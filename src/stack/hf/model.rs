@@ -7,7 +7,7 @@ use crate::estimate::Category;
 use crate::model::{Norm, Part, PartKind};
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Place, Tape, Tensor};
-use crate::stack::{Detail, groups};
+use crate::stack::{Detail, blocks};
 
 /// A part of a layer on the tape.
 #[derive(Debug)]
@@ -71,7 +71,10 @@ impl<'t> Model<'t> {
     pub fn load(tape: &'t Tape, plan: &Plan, detail: Detail) -> Self {
         let a = &plan.arch;
         let mut constants = Vec::new();
-        let mut layers: Vec<Layer<'t>> = groups(plan, detail)
+        let blocks = blocks(plan, detail);
+        tape.layers_are(blocks.order);
+        let mut layers: Vec<Layer<'t>> = blocks
+            .recorded
             .into_iter()
             .map(|(index, group)| Layer {
                 index,

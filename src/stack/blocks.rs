@@ -1,0 +1,111 @@
+//! Which decoder layers are recorded, and which layers each of them stands for.
+
+use super::Detail;
+use crate::model::Part;
+use crate::plan::Plan;
+use crate::replay::{Group, Order};
+
+/// The layers to record, in order, each with the group of layers it stands for; and the order of the groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    /// Index of a layer, and the group it is recorded for.
+    pub recorded: Vec<(u32, Group)>,
+    /// The groups in the order of the model's layers.
+    pub order: Order,
+}
+
+/// Layers of one kind.
+struct Kind {
+    kind: u32,
+    /// Number of its set of parts.
+    parts: usize,
+    /// Has one of them been met from which on its kind is the same throughout?
+    met: bool,
+}
+
+/// A recorded layer.
+struct Block {
+    /// Which other layers it stands for: kind, and parts of the layer before. `None`: for none.
+    like: Option<(u32, usize)>,
+    index: u32,
+    times: u32,
+    parts: usize,
+}
+
+/// Every layer for itself.
+fn each(layers: u32) -> Blocks {
+    Blocks {
+        recorded: (0..layers).map(|i| (i, Group { id: i + 1, times: 1 })).collect(),
+        order: (1..=layers).map(|id| (id, 1)).collect(),
+    }
+}
+
+/// The layers of a plan to record. By segments one layer of each kind stands for all of them but the first: its backward
+/// is the last to use what layers of its kind share, and drops it. Inputs of the first layers may need no gradient; they
+/// stand for themselves.
+pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
+    let layers = u32::try_from(plan.arch.layers).unwrap_or(u32::MAX);
+    if detail == Detail::Full {
+        return each(layers);
+    }
+    let apart = u32::try_from(plan.first_layer_with_tables()).unwrap_or(0);
+    let mut kinds: Vec<Kind> = Vec::new();
+    let mut part_sets: Vec<Vec<Part>> = Vec::new();
+    let mut recorded: Vec<Block> = Vec::new();
+    let mut order = Order::new();
+    let mut before = 0;
+    for index in 0..layers {
+        let number = plan.kind_of_layer(index.into());
+        let at = kinds.iter().position(|k| k.kind == number).unwrap_or_else(|| {
+            kinds.push(Kind {
+                kind: number,
+                parts: number_of(plan.arch.layer(index.into()), &mut part_sets),
+                met: false,
+            });
+            kinds.len() - 1
+        });
+        let kind = &mut kinds[at];
+        let alone = index < apart || !std::mem::replace(&mut kind.met, index >= apart);
+        let like = (!alone).then_some((number, before));
+        let parts = kind.parts;
+        let block = match recorded.iter().position(|b| like.is_some() && b.like == like) {
+            Some(block) => block,
+            None => {
+                // What lives from one layer to the next must be as large as before the layers it stands for.
+                if recorded.last().is_some_and(|last| last.parts != before) {
+                    return each(layers);
+                }
+                recorded.push(Block {
+                    like,
+                    index,
+                    times: 0,
+                    parts,
+                });
+                recorded.len() - 1
+            }
+        };
+        recorded[block].times += 1;
+        let id = block as u32 + 1;
+        match order.last_mut() {
+            Some((last, times)) if *last == id => *times += 1,
+            _ => order.push((id, 1)),
+        }
+        before = parts;
+    }
+    let group = |(block, id): (&Block, u32)| {
+        let times = block.times;
+        (block.index, Group { id, times })
+    };
+    Blocks {
+        recorded: recorded.iter().zip(1..).map(group).collect(),
+        order,
+    }
+}
+
+/// The number of this set of parts among those met.
+fn number_of(parts: Vec<Part>, sets: &mut Vec<Vec<Part>>) -> usize {
+    sets.iter().position(|set| *set == parts).unwrap_or_else(|| {
+        sets.push(parts);
+        sets.len() - 1
+    })
+}
