@@ -341,6 +341,13 @@ impl Plan {
                             trained: true,
                         });
                     }
+                    if self.lora.as_ref().is_some_and(|lora| lora.dora) {
+                        f(Parameter {
+                            elements: adapter.outputs,
+                            count,
+                            trained: true,
+                        });
+                    }
                 }
             }
         }

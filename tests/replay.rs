@@ -147,7 +147,7 @@ prop_compose! {
         ],
         skip_modules in one_of(SKIP_MODULES),
         autocast in one_of(Autocast::ALL),
-        (rank, alpha) in (1..70u64, one_of(&[16.0, 32.0])),
+        (rank, alpha, use_dora) in (1..70u64, one_of(&[16.0, 32.0]), prop::bool::weighted(0.2)),
         dropout in one_of(&[0.0, 0.1]),
         targets in prop_oneof![
             Just(Targets::all_linear()),
@@ -175,7 +175,7 @@ prop_compose! {
             skip_modules: skip_modules.iter().map(ToString::to_string).collect(),
             prepare_kbit,
             autocast,
-            lora: Lora { rank, alpha, dropout, targets, adapter_dtype, modules_to_save, ..Lora::default() },
+            lora: Lora { rank, alpha, use_dora, dropout, targets, adapter_dtype, modules_to_save, ..Lora::default() },
             batch,
             seq,
             grad_accum,

@@ -13,6 +13,8 @@ pub struct LoraPlan {
     pub rank: u64,
     /// Is dropout above zero?
     pub dropout: bool,
+    /// DoRA: a trained magnitude for each output beside.
+    pub dora: bool,
     /// `modules_to_save`: are the embedding and the head trained whole beside the adapters?
     pub saves: [bool; 2],
     /// Which linear layers, and which stacked weights by their old names.
@@ -47,9 +49,6 @@ impl LoraPlan {
     /// # Errors
     /// The reason, when PEFT or the replay cannot do it.
     pub(super) fn new(lora: &Lora, arch: &Architecture) -> Result<Self, EstimateError> {
-        if lora.use_dora {
-            return not_modelled("DoRA is not modelled yet");
-        }
         let known = |name: &String| matches!(name.as_str(), "embed_tokens" | "lm_head");
         if !lora.modules_to_save.iter().all(known) {
             return not_modelled("modules_to_save other than embed_tokens and lm_head are not modelled yet");
@@ -57,6 +56,7 @@ impl LoraPlan {
         let plan = LoraPlan {
             rank: lora.rank,
             dropout: lora.dropout > 0.0,
+            dora: lora.use_dora,
             saves: ["embed_tokens", "lm_head"]
                 .map(|module| lora.modules_to_save.iter().any(|name| name == module)),
             targets: lora.targets.clone(),
@@ -90,10 +90,10 @@ impl LoraPlan {
                 };
                 adapted = true;
                 let stacked = matches!(part.kind, PartKind::Weight(_));
-                if stacked && self.dropout {
+                if stacked && (self.dropout || self.dora) {
                     // `ParamWrapper.__init__` raises.
                     return not_modelled(
-                        "adapters on stacked experts or their router take no dropout in PEFT: set lora_dropout to 0",
+                        "adapters on stacked experts or their router take neither dropout nor DoRA in PEFT",
                     );
                 }
                 if stacked && adapter.experts == 1 && part.name() != "weight" {

@@ -163,6 +163,8 @@ impl Inner {
             let (full, dtype) = (self.records[id as usize].layout, self.records[id as usize].dtype);
             let reduced = self.alloc(wanted.dense(), dtype, "sum");
             self.reduction_scratch(full.numel(), wanted.numel(), full.last() == wanted.last());
+            // `at::sum_to` drops leading dimensions by a view.
+            self.records[reduced as usize].view = full.shape().len() > wanted.shape().len();
             self.release(id);
             id = reduced;
         }

@@ -321,11 +321,7 @@ impl Inner {
         let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
         match layout.viewed(shape) {
             Some(view) => self.alias(g, view, true),
-            None => {
-                let copy = self.alloc(Layout::contiguous(shape), dtype, "clone");
-                self.records[copy as usize].view = true;
-                copy
-            }
+            None => self.alloc(Layout::contiguous(shape), dtype, "clone"),
         }
     }
 

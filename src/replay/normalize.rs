@@ -35,6 +35,28 @@ impl<'t> Tensor<'t> {
         }
     }
 
+    /// `self / other`, of a divisor that needs no gradient.
+    pub fn divide(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let ids = [self.id, other.id];
+        let node = inner
+            .records_grad(&ids)
+            .then(|| inner.node(Gradient::Divide, "DivBackward0", &ids));
+        if let Some(node) = node {
+            inner.save(node, 1, other.id);
+        }
+        let [dividend, divisor] = ids.map(|id| &inner.records[id as usize]);
+        let (layout, dtype) = (dividend.layout.like(), dividend.dtype.promote(divisor.dtype));
+        let out = inner.alloc(layout, dtype, "div");
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
+    }
+
     /// `self /= other`: the dividend is kept by a copy when the divisor needs a gradient.
     pub fn divide_in_place(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();

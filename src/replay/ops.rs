@@ -492,7 +492,8 @@ impl<'t> Tensor<'t> {
         cast
     }
 
-    fn in_autocast(&self) -> Tensor<'t> {
+    /// As an operation that autocast casts takes it.
+    pub fn in_autocast(&self) -> Tensor<'t> {
         match self.tape.autocast() {
             Some(dtype) => self.autocast_operand(dtype),
             None => self.clone(),

@@ -21,9 +21,16 @@ pub struct Gemm4bit {
 }
 
 impl Gemm4bit {
+    /// Blocks that share a scale.
+    pub fn blocks(&self) -> u64 {
+        self.inputs
+            .saturating_mul(self.outputs)
+            .div_ceil(self.blocksize.max(1))
+    }
+
     /// fp32 scales, one a block: what double quantization makes anew for every product.
     fn absmax_bytes(&self) -> u64 {
-        self.inputs.saturating_mul(self.outputs).div_ceil(self.blocksize) * 4
+        self.blocks() * 4
     }
 }
 

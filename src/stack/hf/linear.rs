@@ -1,7 +1,8 @@
 //! Linear layers: plain, 4-bit (`bitsandbytes.nn.Linear4bit`), and with a LoRA adapter around either
 //! (`peft.tuners.lora.layer.Linear`, `peft.tuners.lora.bnb.Linear4bit`).
 
-use crate::replay::{Dtype, Gemm4bit, Tensor};
+use super::dora;
+use crate::replay::{Dtype, Gemm4bit, Tape, Tensor};
 
 /// The base of a linear layer.
 #[derive(Debug)]
@@ -31,6 +32,17 @@ pub enum Base<'t> {
     },
 }
 
+/// The adapter of a linear layer.
+#[derive(Debug)]
+pub struct Adapters<'t> {
+    /// `lora_A`: rank x inputs.
+    pub a: Tensor<'t>,
+    /// `lora_B`: outputs x rank.
+    pub b: Tensor<'t>,
+    /// DoRA's magnitudes of the outputs.
+    pub magnitude: Option<Tensor<'t>>,
+}
+
 /// A linear layer.
 #[derive(Debug)]
 pub struct Linear<'t> {
@@ -42,8 +54,8 @@ pub struct Linear<'t> {
     pub base: Base<'t>,
     /// The bias.
     pub bias: Option<Tensor<'t>>,
-    /// `lora_A` and `lora_B`.
-    pub lora: Option<(Tensor<'t>, Tensor<'t>)>,
+    /// Its adapter.
+    pub lora: Option<Adapters<'t>>,
     /// Is `lora_dropout` above zero?
     pub dropout: bool,
 }
@@ -53,7 +65,7 @@ impl<'t> Linear<'t> {
     pub fn forward(&self, x: &Tensor<'t>) -> Tensor<'t> {
         match &self.lora {
             None => self.base_forward(x),
-            Some((a, b)) => self.lora_forward(x, a, b),
+            Some(lora) => self.lora_forward(x, lora),
         }
     }
 
@@ -62,14 +74,8 @@ impl<'t> Linear<'t> {
             Base::Plain(weight) => x.linear(weight, self.bias.as_ref()),
             Base::EightBit { .. } => x.matmul_8bit(self.inputs, self.outputs),
             Base::Float8 { dtype, .. } => {
-                // `Float8Tensor.dequantize`, then an ordinary product.
-                let shape = [self.outputs, self.inputs];
-                let weight = {
-                    let tape = x.tape();
-                    let _data = tape.temporary(&shape, Dtype::F32, "dequantize");
-                    let _scaled = tape.temporary(&shape, Dtype::F32, "dequantize");
-                    tape.temporary(&shape, *dtype, "dequantize")
-                };
+                // An ordinary product.
+                let weight = self.dequantized_float8(x.tape(), *dtype);
                 x.linear(&weight, self.bias.as_ref())
             }
             Base::FourBit { gemm, compute, .. } => {
@@ -88,7 +94,70 @@ impl<'t> Linear<'t> {
         matches!(self.base, Base::FourBit { .. } | Base::EightBit { .. })
     }
 
-    fn lora_forward(&self, x: &Tensor<'t>, a: &Tensor<'t>, b: &Tensor<'t>) -> Tensor<'t> {
+    /// `Float8Tensor.dequantize`.
+    fn dequantized_float8(&self, tape: &'t Tape, dtype: Dtype) -> Tensor<'t> {
+        let shape = [self.outputs, self.inputs];
+        let _data = tape.temporary(&shape, Dtype::F32, "dequantize");
+        let _scaled = tape.temporary(&shape, Dtype::F32, "dequantize");
+        tape.temporary(&shape, dtype, "dequantize")
+    }
+
+    /// `peft.utils.integrations.dequantize_module_weight`.
+    pub fn dequantized(&self, tape: &'t Tape) -> Tensor<'t> {
+        let shape = [self.outputs, self.inputs];
+        match &self.base {
+            Base::Plain(weight) => weight.clone(),
+            Base::Float8 { dtype, .. } => self.dequantized_float8(tape, *dtype),
+            // `int8_vectorwise_dequant`: A * stats.view(-1, 1) * (1 / 127)
+            Base::EightBit { .. } => {
+                let _scaled = tape.temporary(&shape, Dtype::F32, "mul");
+                tape.temporary(&shape, Dtype::F32, "mul")
+            }
+            Base::FourBit { gemm, .. } => {
+                let _scales = gemm
+                    .double_quant
+                    .then(|| tape.temporary(&[gemm.blocks()], Dtype::F32, "dequantize_blockwise"));
+                tape.temporary(&shape, gemm.dtype, "dequantize_4bit")
+            }
+        }
+    }
+
+    /// `copy.deepcopy` of a 4-bit layer: the quantization state, the packed weight, the state again, as the weight's own.
+    pub fn copied(&self, tape: &'t Tape) -> Vec<Tensor<'t>> {
+        let Base::FourBit {
+            _stored: stored,
+            gemm,
+            ..
+        } = &self.base
+        else {
+            return Vec::new();
+        };
+        // Packed weight, code, and of the scales what there is, scales last.
+        let (packed, code, scales) = (stored.first(), stored.get(1), stored.get(2..).unwrap_or_default());
+        let state: Vec<&Tensor<'t>> = match (gemm.double_quant, scales) {
+            (true, [offset, nested_scales, scales, nested_code]) => [
+                Some(scales),
+                code,
+                Some(offset),
+                Some(nested_scales),
+                Some(nested_code),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            (_, scales) => scales.iter().chain(code).collect(),
+        };
+        let all = state.iter().copied().chain(packed).chain(state.iter().copied());
+        all.map(|tensor| {
+            let copy = tape.temporary(tensor.layout().shape(), tensor.dtype(), "__deepcopy__");
+            tape.scratch(tensor.dtype().size(), "__deepcopy__");
+            copy
+        })
+        .collect()
+    }
+
+    fn lora_forward(&self, x: &Tensor<'t>, lora: &Adapters<'t>) -> Tensor<'t> {
+        let (a, b) = (&lora.a, &lora.b);
         let mut result = self.base_forward(x);
         let dtype = result.dtype();
         let quantized = self.quantized();
@@ -99,6 +168,19 @@ impl<'t> Linear<'t> {
         // Quantized layers leave the cast to autocast when that is on; Linear always casts.
         let convert = !quantized || x.tape().autocast().is_none();
         let x = if convert { x.to(a.dtype()) } else { x.clone() };
+        if let Some(magnitude) = &lora.magnitude {
+            let dropped = self.dropout.then(|| x.dropout());
+            let update = match &dropped {
+                Some(x) => dora::forward(self, lora, magnitude, x, None),
+                None => dora::forward(self, lora, magnitude, &x, Some(&result)),
+            };
+            result = result.add(&update);
+            drop((update, dropped));
+            return match convert || !quantized {
+                true => result.to(dtype),
+                false => result,
+            };
+        }
         let mut update = if self.dropout {
             x.dropout().linear(a, None)
         } else {
@@ -117,17 +199,20 @@ impl<'t> Linear<'t> {
         result
     }
 
-    /// Weight, bias and adapter in the order of registration.
-    pub fn for_each_weight(&self, f: &mut dyn FnMut(&Tensor<'t>)) {
+    /// Weight, bias and adapter in the order of registration, and whether each decays.
+    pub fn for_each_weight(&self, f: &mut dyn FnMut(&Tensor<'t>, bool)) {
         if let Base::Plain(weight) = &self.base {
-            f(weight);
+            f(weight, true);
         }
         if let Some(bias) = &self.bias {
-            f(bias);
+            f(bias, false);
         }
-        if let Some((a, b)) = &self.lora {
-            f(a);
-            f(b);
+        if let Some(lora) = &self.lora {
+            f(&lora.a, true);
+            f(&lora.b, true);
+            if let Some(magnitude) = &lora.magnitude {
+                f(magnitude, true);
+            }
         }
     }
 }

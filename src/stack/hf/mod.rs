@@ -3,6 +3,7 @@
 mod adafactor;
 mod attention;
 mod cache;
+mod dora;
 mod forward;
 mod layers;
 mod linear;

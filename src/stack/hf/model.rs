@@ -130,29 +130,36 @@ impl<'t> Model<'t> {
 
     /// Calls `f` with every unpacked weight in the order of `model.parameters()`, inside its group.
     pub fn for_each_weight(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>)) {
-        f(&self.embed);
+        self.for_each_by_decay(tape, |w, _| f(w));
+    }
+
+    /// As [`Model::for_each_weight`], and whether the weight decays in Trainer: no bias and no norm does, by their names
+    /// (`transformers/trainer.py: get_decay_parameter_names`).
+    pub fn for_each_by_decay(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>, bool)) {
+        f(&self.embed, true);
         for layer in &self.layers {
             tape.enter_group(layer.group);
-            for (_, module) in &layer.parts {
+            for (part, module) in &layer.parts {
                 match module {
                     Module::Linear(linear) => linear.for_each_weight(&mut f),
                     Module::Weight(weight, adapter) => {
-                        f(weight);
+                        let decays = !["norm", "bias"].iter().any(|name| part.path.contains(name));
+                        f(weight, decays);
                         if let Some(adapter) = adapter {
-                            f(&adapter.a);
-                            f(&adapter.b);
+                            f(&adapter.a, true);
+                            f(&adapter.b, true);
                         }
                     }
                 }
             }
         }
         tape.enter_group(Group::default());
-        f(&self.norm);
+        f(&self.norm, false);
         if let Some(bias) = &self.norm_bias {
-            f(bias);
+            f(bias, false);
         }
         if let Some(head) = &self.head {
-            f(head);
+            f(head, true);
         }
     }
 

@@ -21,19 +21,19 @@ pub struct States<'t> {
 #[derive(Clone, Copy, Debug)]
 enum Parameters {
     All,
-    Matrices,
-    Vectors,
+    Decayed,
+    Undecayed,
 }
 
 impl Parameters {
     fn for_each<'t>(self, tape: &'t Tape, model: &Model<'t>, mut f: impl FnMut(&Tensor<'t>)) {
-        model.for_each_trained(tape, |w| {
-            let vector = w.layout().shape().len() == 1;
-            if match self {
+        model.for_each_by_decay(tape, |w, decays| {
+            let belongs = match self {
                 Parameters::All => true,
-                Parameters::Matrices => !vector,
-                Parameters::Vectors => vector,
-            } {
+                Parameters::Decayed => decays,
+                Parameters::Undecayed => !decays,
+            };
+            if belongs && w.requires_grad() {
                 f(w);
             }
         });
@@ -146,7 +146,7 @@ impl<'t> States<'t> {
 fn groups(plan: &Plan) -> &'static [Parameters] {
     match plan.harness {
         Harness::Loop | Harness::StepFunction => &[Parameters::All],
-        Harness::Trainer => &[Parameters::Matrices, Parameters::Vectors],
+        Harness::Trainer => &[Parameters::Decayed, Parameters::Undecayed],
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens between loading and training: freezing, `prepare_model_for_kbit_training`, adapters.
 
-use super::linear::Base;
+use super::dora;
+use super::linear::{Adapters, Base};
 use super::model::{Model, Module};
 use super::weight_adapter::{WeightAdapter, adapter};
 use crate::estimate::Category;
@@ -79,7 +80,8 @@ impl<'t> Model<'t> {
                     if lora.adapts(name) {
                         let a = adapter(tape, [lora.rank, linear.inputs], first);
                         let b = adapter(tape, [linear.outputs, lora.rank], first);
-                        linear.lora = Some((a, b));
+                        let magnitude = lora.dora.then(|| dora::magnitude(tape, linear, &a));
+                        linear.lora = Some(Adapters { a, b, magnitude });
                     }
                 }
             });
@@ -98,11 +100,16 @@ impl<'t> Model<'t> {
         for layer in &mut self.layers {
             layer.on(tape, |layer| {
                 for (_, module) in &mut layer.parts {
-                    let pair = match module {
-                        Module::Linear(linear) => linear.lora.as_mut().map(|(a, b)| [a, b]),
-                        Module::Weight(_, adapter) => adapter.as_mut().map(|w| [&mut w.a, &mut w.b]),
+                    let weights = match module {
+                        Module::Linear(linear) => linear
+                            .lora
+                            .as_mut()
+                            .map(|l| [Some(&mut l.a), Some(&mut l.b), l.magnitude.as_mut()]),
+                        Module::Weight(_, adapter) => {
+                            adapter.as_mut().map(|w| [Some(&mut w.a), Some(&mut w.b), None])
+                        }
                     };
-                    for w in pair.into_iter().flatten() {
+                    for w in weights.into_iter().flatten().flatten() {
                         if let Some(dtype) = lora.dtype {
                             w.convert_in_place(dtype, Category::Adapters);
                         }
