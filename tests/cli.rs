@@ -519,3 +519,53 @@ fn explain_holds_every_published_claim_against_the_run() {
         "{out}"
     );
 }
+
+#[test]
+fn a_model_and_a_card_are_enough_for_settings_that_fit() {
+    let (exit, out, err) =
+        run("advise --model meta-llama/Llama-3.2-1B --seq 8192 --batch 8 --gpu rtx-3060-12gb");
+    assert_eq!((exit, err.as_str()), (0, ""));
+    assert!(out.contains("Does the run fit? no: "), "{out}");
+    assert!(out.contains("Settings that fit\n"), "{out}");
+    let link = out
+        .lines()
+        .find_map(|line| line.strip_prefix("  link    "))
+        .unwrap();
+    assert_eq!(
+        json_of(&format!("estimate --json --scenario {link}"))["verdict"],
+        "fits"
+    );
+}
+
+#[test]
+fn a_run_beyond_help_exits_with_one() {
+    let (exit, out, _) = run("advise --model meta-llama/Llama-3.1-405B --gpu rtx-3060-12gb");
+    assert_eq!(exit, 1);
+    assert!(
+        out.contains("No set of known changes brings this run onto the card."),
+        "{out}"
+    );
+}
+
+#[test]
+fn solved_answers_are_rows_and_json() {
+    let line = "solve seq card --model meta-llama/Llama-3.2-1B --gpu rtx-3060-12gb";
+    let (exit, out, err) = run(line);
+    assert_eq!((exit, err.as_str()), (0, ""));
+    let heads: Vec<_> = out
+        .lines()
+        .map(|line| line.trim().split("  ").next().unwrap())
+        .collect();
+    assert_eq!(heads, ["longest sequence", "smallest card", "cheapest card"]);
+    let answers = json_of(&format!("{line} --json"));
+    assert_eq!(answers["largest"][0]["bound"], "memory");
+    assert!(answers.get("model").is_none());
+    assert_eq!(
+        refused("solve rank --method full"),
+        ["error: rank: full fine-tuning has no adapters"]
+    );
+    assert_eq!(
+        refused("solve seq --gpu none"),
+        ["error: gpu: name a card: without one nothing can be said to fit"]
+    );
+}

@@ -5,9 +5,11 @@ pub mod solve;
 
 mod fit;
 mod levers;
+mod settings;
 mod tree;
 
 pub use levers::{Cost, Effect, Figures, Lever, Part, Remedy, Step, levers, remedy};
+pub use settings::settings;
 pub use tree::{Advised, Answer, Branch, Observed, Question, tree};
 
 use crate::estimate::{Estimate, EstimateError, estimate};

@@ -1,6 +1,8 @@
 //! The command line of the native companion: a thin door to [`estimate`](crate::estimate::estimate), the
 //! [`catalog`](crate::catalog) and [`score`](crate::score). Nothing is computed here.
 
+mod advise;
+mod advise_view;
 mod estimate;
 mod estimate_view;
 mod explain;
@@ -12,6 +14,7 @@ mod run_args;
 mod scenario_source;
 mod score;
 mod score_view;
+mod solve;
 mod style;
 mod table;
 
@@ -33,6 +36,10 @@ const EXIT_CODES: &str = "Exit codes: 0 it fits, or all is well; 1 it does not f
 enum Command {
     /// Estimate the memory of one run and say whether it fits
     Estimate(Box<estimate::EstimateArgs>),
+    /// Say what to do: the decision tree, what each change saves, and settings that fit
+    Advise(Box<advise::AdviseArgs>),
+    /// Solve for the longest sequence, largest batch, rank and model, and the smallest and cheapest card
+    Solve(Box<solve::SolveArgs>),
     /// Hold published claims about memory against a run
     Explain(Box<explain::ExplainArgs>),
     /// List the models of the catalog
@@ -51,6 +58,8 @@ impl Cli {
     pub fn run(self) -> Result<Report, Problems> {
         match self.command {
             Command::Estimate(args) => args.run(),
+            Command::Advise(args) => args.run(),
+            Command::Solve(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Gpus(args) => args.run(),

@@ -3,6 +3,7 @@
 use super::ask::Known;
 use super::solved;
 use crate::advise::levers::{Cost, Effect, Remedy};
+use crate::catalog;
 use crate::estimate::estimate;
 use crate::scenario::{Autocast, Checkpointing};
 use crate::scenario::{Difference, Method, Optimizer, Scenario, Stack, WeightFormat};
@@ -142,8 +143,11 @@ impl Tip {
 }
 
 /// The repository that holds a model in its scenario's format.
-fn variant(_run: &Scenario) -> Option<String> {
-    None
+fn variant(run: &Scenario) -> Option<String> {
+    match &run.model {
+        ModelRef::Catalog(id) => catalog::variants_of(id)?.repository(run.weights),
+        ModelRef::Config(_) => None,
+    }
 }
 
 impl Advised {
