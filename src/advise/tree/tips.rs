@@ -5,8 +5,9 @@ use super::solved;
 use crate::advise::levers::{Cost, Effect, Remedy};
 use crate::catalog;
 use crate::estimate::estimate;
-use crate::scenario::{Autocast, Checkpointing};
-use crate::scenario::{Difference, Method, Optimizer, Scenario, Stack, WeightFormat};
+use crate::scenario::{
+    Autocast, Checkpointing, Difference, Method, ModelRef, Optimizer, Scenario, Stack, WeightFormat,
+};
 use serde::Serialize;
 
 /// A thing to do.
