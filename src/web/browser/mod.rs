@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod clipboard;
+pub mod download;
+pub mod picture;
 pub mod theme;
 mod width;
 

@@ -1,6 +1,7 @@
 //! Charts: laid out by plotters, recorded as shapes, shown as DOM nodes in the page or written as SVG text.
 
 mod ink;
+mod map;
 mod paper;
 mod picture;
 mod quant;
@@ -13,6 +14,7 @@ mod timeline;
 mod view;
 
 pub use ink::Ink;
+pub use map::MapChart;
 pub use picture::{Anchor, Drawn, Picture, Shape};
 pub use quant::QuantChart;
 pub use svg::svg;
