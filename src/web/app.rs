@@ -2,7 +2,7 @@
 
 use crate::web::browser::address;
 use crate::web::components::{
-    Breakdown, CardsPanel, Desk, MapPanel, QuantPanel, TimelinePanel, answer, evidence, header, notices,
+    Breakdown, CardsPanel, Desk, EvidencePanel, MapPanel, QuantPanel, TimelinePanel, answer, header, notices,
     phases, pinned, scenario_form,
 };
 use crate::web::link;
@@ -72,7 +72,7 @@ fn App() -> Html {
                 <CardsPanel ..desk.clone() />
                 <Breakdown ..desk.clone() />
                 {phases(&desk)}
-                {evidence(&desk)}
+                <EvidencePanel ..desk.clone() />
             </main>
         </>
     }

@@ -1,6 +1,6 @@
 //! Which sequence lengths and micro-batches fit: the map's axes, and the search that fills it step by step.
 
-use crate::estimate::{Verdict, estimate, peak_allocated};
+use crate::estimate::{Verdict, fit, peak_allocated};
 use crate::scenario::Scenario;
 
 /// The map's lengths, in tokens.
@@ -31,8 +31,8 @@ pub fn key(scenario: &Scenario) -> Scenario {
     }
 }
 
-/// The search. First the peaks of all combinations; then, along the frontier of what fits, whole estimates. Longer and
-/// wider runs are taken to need more, so one estimate speaks for all that is shorter and narrower.
+/// The search. First the peaks of all combinations; then, along the frontier of what fits, whole verdicts. Longer and
+/// wider runs are taken to need more, so one verdict speaks for all that is shorter and narrower.
 pub struct Search {
     scenario: Scenario,
     usable: Option<u64>,
@@ -91,7 +91,7 @@ impl Search {
         if self.map[row][column].live? > usable {
             return Some(Verdict::Exceeds);
         }
-        estimate(self.at(row, column)).ok()?.verdict
+        Some(fit(self.at(row, column)).ok()??.verdict)
     }
 
     /// To the next column. What is too wide for this length is too wide for longer ones.
@@ -119,6 +119,7 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::estimate::estimate;
 
     fn filled(scenario: &Scenario) -> (Map, usize) {
         let mut search = Search::of(&key(scenario));

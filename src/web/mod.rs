@@ -15,10 +15,13 @@ pub mod card_table;
 pub mod chart;
 pub mod compare;
 mod components;
+pub mod evidence;
 pub mod export;
 pub mod grid;
+pub mod hint;
 pub mod link;
 pub mod part;
+pub mod presets;
 pub mod state;
 pub mod words;
 

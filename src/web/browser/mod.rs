@@ -1,5 +1,6 @@
 //! What only a browser can do. Each answers "not available" rather than failing.
 
+pub mod adapter;
 pub mod address;
 pub mod clipboard;
 pub mod download;

@@ -29,6 +29,8 @@ pub enum Ink {
     Refused,
     /// The ring around the highest point.
     Peak,
+    /// A measured run.
+    Point,
     /// A combination that fits with much to spare.
     Cell0,
     /// Less to spare.
@@ -47,7 +49,7 @@ pub enum Ink {
     OnCell,
 }
 
-const PLAIN: [(Ink, &str); 18] = [
+const PLAIN: [(Ink, &str); 19] = [
     (Ink::Grid, "ink-grid"),
     (Ink::Text, "ink-text"),
     (Ink::Over, "ink-over"),
@@ -58,6 +60,7 @@ const PLAIN: [(Ink, &str); 18] = [
     (Ink::ChosenRow, "ink-row chosen"),
     (Ink::Refused, "ink-refused"),
     (Ink::Peak, "ink-peak"),
+    (Ink::Point, "ink-point"),
     (Ink::Cell0, "cell cell-0"),
     (Ink::Cell1, "cell cell-1"),
     (Ink::Cell2, "cell cell-2"),

@@ -19,6 +19,9 @@ pub fn pin_button(desk: &Desk) -> Html {
     }
 }
 
+/// One of an estimate's quantities.
+type Sum = fn(&Estimate) -> u64;
+
 /// Two runs side by side; nothing while none is pinned.
 pub fn pinned(desk: &Desk) -> Html {
     let (Some(pinned), Some(now)) = (&desk.state.pinned, &desk.state.answer.last) else {
@@ -30,7 +33,7 @@ pub fn pinned(desk: &Desk) -> Html {
         desk.act.reform(move |_: MouseEvent| Action::Take(run.clone()))
     };
     let unpin = desk.act.reform(|_: MouseEvent| Action::Unpin);
-    let sums: [(&str, fn(&Estimate) -> u64); 4] = [
+    let sums: [(&str, Sum); 4] = [
         ("allocated", |estimate| estimate.allocated_bytes),
         ("reserved", |estimate| estimate.reserved_bytes),
         ("process", |estimate| estimate.process_bytes.expected),
