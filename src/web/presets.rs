@@ -15,11 +15,11 @@ const PRESETS: &[(&str, &str)] = &[
     ),
     (
         "QLoRA of a 32B on a 48 GB card",
-        "model=Qwen/Qwen2.5-32B&gpu=rtx-6000-ada&batch=1",
+        "model=Qwen/Qwen2.5-32B-Instruct&gpu=rtx-6000-ada&batch=1",
     ),
     (
         "QLoRA of a 70B on an 80 GB card",
-        "model=meta-llama/Llama-3.1-70B&gpu=h100-80gb-sxm&batch=1",
+        "model=meta-llama/Llama-3.3-70B-Instruct&gpu=h100-80gb-sxm&batch=1",
     ),
     (
         "Full fine-tuning of a 0.5B on a 24 GB card",
@@ -27,11 +27,11 @@ const PRESETS: &[(&str, &str)] = &[
     ),
     (
         "Full fine-tuning of a 7B on an H200",
-        "model=Qwen/Qwen2.5-7B&method=full&gpu=h200-sxm-141gb&batch=1",
+        "model=Qwen/Qwen2.5-7B&method=full&gpu=h200-sxm&batch=1",
     ),
     (
         "LoRA of a 30B mixture of experts on an H200",
-        "model=Qwen/Qwen3-30B-A3B&method=lora&targets=q_proj,k_proj,v_proj,o_proj&gpu=h200-sxm-141gb&batch=1",
+        "model=Qwen/Qwen3-30B-A3B&method=lora&targets=q_proj,k_proj,v_proj,o_proj&gpu=h200-sxm&batch=1",
     ),
 ];
 
