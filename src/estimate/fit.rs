@@ -39,7 +39,7 @@ pub fn fit(scenario: &Scenario) -> Result<Option<Fit>, EstimateError> {
     let Some(gpu) = scenario.gpu.as_deref().and_then(catalog::gpu) else {
         return Ok(None);
     };
-    let context = process::context(plan.device.capability);
+    let context = process::context(plan.device.capability, scenario.stack);
     let judge = |bytes: u64| judge(bytes, &context, gpu.usable_bytes());
     let of = |bracket: Bracket| Fit {
         verdict: judge(bracket.at_most).verdict,

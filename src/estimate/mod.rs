@@ -1,5 +1,6 @@
 //! The result: quantities, breakdown, the moment of the peak, and the verdict.
 
+pub mod calibration;
 mod capacity;
 mod fit;
 mod grid;
@@ -14,7 +15,7 @@ pub use timeline::{CATEGORIES, Column, Live, Moment, Span, Tensors, Timeline};
 use crate::catalog;
 use crate::plan::Plan;
 use crate::replay::serve::serve;
-use crate::scenario::{FieldError, Scenario};
+use crate::scenario::{FieldError, Scenario, Stack};
 use crate::stack::{self, Detail, hf::managed_bytes, record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -254,7 +255,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
         serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
     let reading = reading::read(&recording, &served);
     let least_capacity = capacity::least(&recording, &served);
-    let context = process::context(plan.device.capability);
+    let context = process::context(plan.device.capability, scenario.stack);
     let gpu = scenario.gpu.as_deref().and_then(catalog::gpu);
     let room = gpu.map(|gpu| verdict::judge(least_capacity, &context, gpu.usable_bytes()));
     let managed = managed_bytes(&plan);
@@ -280,10 +281,10 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
     })
 }
 
-/// CUDA context and libraries of a process on a card of this compute capability: [`Estimate::context_bytes`] of every
+/// CUDA context and libraries of a process under a stack on a card of this compute capability: [`Estimate::context_bytes`] of every
 /// run there.
-pub fn context(capability: (u32, u32)) -> Interval {
-    process::context(capability).interval()
+pub fn context(capability: (u32, u32), stack: Stack) -> Interval {
+    process::context(capability, stack).interval()
 }
 
 /// The peak of live tensors alone, each rounded up to the allocator's 512 bytes, by segments: what sliders, sweeps and

@@ -45,10 +45,11 @@ mod tests {
     use super::*;
     use crate::bytes::MIB;
     use crate::estimate::process::context;
+    use crate::scenario::Stack;
 
     #[test]
     fn the_upper_end_of_the_interval_separates_fits_from_tight() {
-        let table = context((7, 5));
+        let table = context((7, 5), Stack::Hf);
         let (at, context) = (|usable| judge(1000 * MIB, &table, usable), table.interval());
         assert_eq!(at(1000 * MIB + context.high).verdict, Verdict::Fits);
         assert_eq!(at(1000 * MIB + context.high - 1).verdict, Verdict::Tight);

@@ -56,7 +56,7 @@ pub fn largest(scenario: &Scenario, quantity: Quantity) -> Result<Largest, Estim
     }
     // A scenario that is unsound or not modelled for another reason than this value is refused as a whole.
     fit::live_tensors(&quantity.set(scenario, 1))?;
-    let context = context(scenario.capability().unwrap_or_default());
+    let context = context(scenario.capability().unwrap_or_default(), scenario.stack);
     let search = Search {
         scenario,
         quantity,
