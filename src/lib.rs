@@ -25,5 +25,6 @@ pub mod replay;
 pub mod scenario;
 pub mod score;
 pub mod stack;
+pub mod validate;
 #[cfg(feature = "app")]
 pub mod web;

@@ -9,6 +9,7 @@ mod explain;
 mod flags;
 mod gpus;
 mod models;
+mod nvml;
 mod report;
 mod run_args;
 mod scenario_source;
@@ -17,6 +18,7 @@ mod score_view;
 mod solve;
 mod style;
 mod table;
+mod validate;
 
 pub use report::{Exit, Problems, Report};
 
@@ -30,7 +32,8 @@ pub struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 it fits, or all is well; 1 it does not fit; 2 bad input.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 it fits, or all is well; 1 it does not fit, or is beyond the tolerance; 2 bad input.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -48,6 +51,8 @@ enum Command {
     Gpus(gpus::GpusArgs),
     /// Hold estimates against measured runs
     Score(score::ScoreArgs),
+    /// Measure real runs on this machine's card and hold the estimates against them
+    Validate(Box<validate::ValidateArgs>),
 }
 
 impl Cli {
@@ -64,6 +69,7 @@ impl Cli {
             Command::Models(args) => args.run(),
             Command::Gpus(args) => args.run(),
             Command::Score(args) => args.run(),
+            Command::Validate(args) => args.run(),
         }
     }
 }

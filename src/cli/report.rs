@@ -13,10 +13,12 @@ pub enum Exit {
     /// The run fits, or all is well.
     #[default]
     Ok = 0,
-    /// The run does not fit.
+    /// The run does not fit, or a measurement is beyond its tolerance.
     DoesNotFit = 1,
     /// The input cannot be used.
     BadInput = 2,
+    /// The user stopped it; as shells say it.
+    Interrupted = 130,
 }
 
 /// What a command answers.

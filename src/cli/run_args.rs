@@ -18,6 +18,16 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Were weights of the Hub asked for (`--weights hub`)? That is no format, and taken away.
+    pub(super) fn take_hub(&mut self) -> bool {
+        let weights = &mut self.flags.weights;
+        let hub = weights.as_deref() == Some("hub");
+        if hub {
+            *weights = None;
+        }
+        hub
+    }
+
     /// The scenario that the user named, changed by the flags.
     ///
     /// # Errors

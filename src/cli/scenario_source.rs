@@ -28,6 +28,14 @@ pub(super) fn read(name: &str) -> Result<Source, Problems> {
         file => std::fs::read_to_string(file),
     };
     let text = text.map_err(|error| Problems::one("scenario", format!("{name}: {error}")))?;
+    parse(&text)
+}
+
+/// Reads a scenario that is written as JSON or as a link.
+///
+/// # Errors
+/// As [`read`], files apart.
+pub(super) fn parse(text: &str) -> Result<Source, Problems> {
     let text = text.trim_start_matches('\u{feff}').trim();
     match text.starts_with('{') {
         true => from_json(text),
