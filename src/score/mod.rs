@@ -6,6 +6,7 @@
 //!
 //! The flow: [`read`] a file into rows, [`RowScore::of`] estimates each, [`Summary::of`] counts them.
 
+mod accuracy;
 mod config_class;
 mod fields;
 mod oracle;
@@ -18,6 +19,7 @@ mod statistics;
 mod summary;
 mod unsloth;
 
+pub use accuracy::{Errors, Group, groups};
 pub use report::{Report, SourceMean};
 pub use row::{LineError, Measured, MeasuredVerdict, Origin, Refusal, Row, read};
 pub use row_score::{IntervalScore, Pair, Quantities, RowScore, Status, VerdictScore};

@@ -2,8 +2,8 @@
 
 use crate::web::browser::address;
 use crate::web::components::{
-    Breakdown, CardsPanel, Desk, QuantPanel, TimelinePanel, answer, evidence, header, notices, phases,
-    scenario_form,
+    Breakdown, CardsPanel, Desk, EvidencePanel, MapPanel, QuantPanel, TimelinePanel, answer, header, notices,
+    phases, pinned, scenario_form,
 };
 use crate::web::link;
 use crate::web::state::{Action, State};
@@ -42,12 +42,15 @@ fn App() -> Html {
         });
     }
     let first = use_mut_ref(|| true);
-    use_effect_with(page.0.scenario.clone(), move |scenario| {
-        // What was opened stands in the address already, as its author wrote it.
-        if !first.replace(false) {
-            address::write_soon(link::write(scenario));
-        }
-    });
+    use_effect_with(
+        (page.0.scenario.clone(), page.0.topic),
+        move |(scenario, topic)| {
+            // What was opened stands in the address already, as its author wrote it.
+            if !first.replace(false) {
+                address::write_soon(link::write(scenario), *topic);
+            }
+        },
+    );
 
     let desk = Desk {
         state: page.0.clone(),
@@ -60,14 +63,16 @@ fn App() -> Html {
                 {notices(&desk)}
                 {answer(&desk)}
                 {scenario_form(&desk)}
+                {pinned(&desk)}
                 if desk.state.answer.last.is_some() {
                     <QuantPanel ..desk.clone() />
                 }
                 <TimelinePanel ..desk.clone() />
+                <MapPanel ..desk.clone() />
                 <CardsPanel ..desk.clone() />
                 <Breakdown ..desk.clone() />
                 {phases(&desk)}
-                {evidence(&desk)}
+                <EvidencePanel ..desk.clone() />
             </main>
         </>
     }

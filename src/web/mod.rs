@@ -4,6 +4,8 @@
 //! - [`compare`]: the scenario with each weight format;
 //! - [`card_table`]: which cards are shown, in what order;
 //! - [`chart`]: drawings as shapes, laid out by plotters;
+//! - [`export`]: the answer as Markdown, JSON, CSV;
+//! - [`grid`]: which lengths and batches fit;
 //! - `components`: one part of the screen a file;
 //! - `browser`: the few things that only a browser can do.
 
@@ -13,8 +15,13 @@ pub mod card_table;
 pub mod chart;
 pub mod compare;
 mod components;
+pub mod evidence;
+pub mod export;
+pub mod grid;
+pub mod hint;
 pub mod link;
 pub mod part;
+pub mod presets;
 pub mod state;
 pub mod words;
 

@@ -29,6 +29,15 @@ pub fn count(number: u64) -> String {
     out
 }
 
+/// A number of tokens in a narrow place: `512`, `4k`, `128k` (of 1,024), `3,000`.
+pub fn tokens(number: u64) -> String {
+    if number >= 1024 && number.is_multiple_of(1024) {
+        format!("{}k", number / 1024)
+    } else {
+        count(number)
+    }
+}
+
 /// A number of parameters as people say it: `8.03 B`, `494 M`.
 pub fn params(number: u64) -> String {
     let millions = number as f64 / 1e6;
@@ -60,6 +69,14 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(41_943_040), "41,943,040");
+    }
+
+    #[test]
+    fn tokens_are_short_where_they_are_round() {
+        assert_eq!(
+            [512, 2048, 131_072, 3000].map(tokens),
+            ["512", "2k", "128k", "3,000"]
+        );
     }
 
     #[test]

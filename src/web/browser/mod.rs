@@ -1,7 +1,10 @@
 //! What only a browser can do. Each answers "not available" rather than failing.
 
+pub mod adapter;
 pub mod address;
 pub mod clipboard;
+pub mod download;
+pub mod picture;
 pub mod theme;
 mod width;
 

@@ -29,9 +29,27 @@ pub enum Ink {
     Refused,
     /// The ring around the highest point.
     Peak,
+    /// A measured run.
+    Point,
+    /// A combination that fits with much to spare.
+    Cell0,
+    /// Less to spare.
+    Cell1,
+    /// Less still.
+    Cell2,
+    /// Little to spare.
+    Cell3,
+    /// A combination that is tight.
+    CellTight,
+    /// A combination that does not fit.
+    CellOver,
+    /// A combination that is not accepted.
+    CellRefused,
+    /// Words on a dark cell.
+    OnCell,
 }
 
-const PLAIN: [(Ink, &str); 10] = [
+const PLAIN: [(Ink, &str); 19] = [
     (Ink::Grid, "ink-grid"),
     (Ink::Text, "ink-text"),
     (Ink::Over, "ink-over"),
@@ -42,6 +60,15 @@ const PLAIN: [(Ink, &str); 10] = [
     (Ink::ChosenRow, "ink-row chosen"),
     (Ink::Refused, "ink-refused"),
     (Ink::Peak, "ink-peak"),
+    (Ink::Point, "ink-point"),
+    (Ink::Cell0, "cell cell-0"),
+    (Ink::Cell1, "cell cell-1"),
+    (Ink::Cell2, "cell cell-2"),
+    (Ink::Cell3, "cell cell-3"),
+    (Ink::CellTight, "cell cell-tight"),
+    (Ink::CellOver, "cell cell-over"),
+    (Ink::CellRefused, "cell cell-refused"),
+    (Ink::OnCell, "ink-on-cell"),
 ];
 
 impl Ink {

@@ -1,6 +1,7 @@
 //! The head of the page: name, model, card, and what concerns the page as a whole.
 
 use super::desk::Desk;
+use super::export_menu::ExportMenu;
 use super::mark::mark;
 use super::share::Share;
 use super::shelf::{card_picker, model_picker};
@@ -19,6 +20,7 @@ pub fn header(desk: &Desk) -> Html {
             {card_picker(desk)}
             <div class="tools">
                 <Share state={desk.state.clone()} />
+                <ExportMenu ..desk.clone() />
                 <ThemeButton />
             </div>
         </header>

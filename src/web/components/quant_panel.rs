@@ -1,6 +1,7 @@
 //! Memory by quantization: the chart, to look at and to choose from.
 
 use super::desk::Desk;
+use super::keep::keep;
 use super::legend::legend;
 use super::rows::use_rows;
 use crate::web::browser::use_width;
@@ -46,6 +47,7 @@ pub fn QuantPanel(desk: &Desk) -> Html {
     html! {
         <section class={classes!("panel", "quant", old)} aria-labelledby="quant-title">
             <h2 id="quant-title">{"Memory by quantization"}</h2>
+            {keep(&place, "quantization")}
             <p class="note">{"What the run needs of the card in GiB, for each format of the base weights. Choose one."}</p>
             <div class="chart" ref={place} data-testid="quant-chart">
                 <svg viewBox={format!("0 0 {} {}", picture.width, picture.height)} height={picture.height.to_string()}

@@ -1,6 +1,26 @@
 //! What a user can do.
 
 use super::{Field, Setting, Switch};
+use crate::scenario::Scenario;
+
+/// What belongs together: several actions of one topic in a row are one step back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A text being typed or a slider being drawn.
+    Field(Field),
+    /// A choice, which stands for itself.
+    Choice,
+}
+
+impl Action {
+    /// The topic of what was done.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Action::Type(field, _) | Action::Leave(field) => Topic::Field(*field),
+            _ => Topic::Choice,
+        }
+    }
+}
 
 /// One thing that the user did.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +37,12 @@ pub enum Action {
     Type(Field, String),
     /// Left a field: what was typed and read is shown as it was understood.
     Leave(Field),
+    /// Took a scenario as a whole: from a chart, a preset, a suggestion.
+    Take(Box<Scenario>),
+    /// Pinned the answered run, to compare others with it.
+    Pin,
+    /// Let go of the pinned run.
+    Unpin,
     /// Opened a link; its fragment.
     Open(String),
     /// Has read the notices.

@@ -8,13 +8,15 @@ mod setting;
 #[cfg(test)]
 mod tests;
 
-pub use action::Action;
+pub use action::{Action, Topic};
 pub use answer::{Answer, Standing};
 pub use coherent::with_weights;
 pub use field::Field;
 pub use setting::{Offer, Setting, Switch};
 
+use crate::estimate::Estimate;
 use crate::scenario::{FieldError, ModelRef, Scenario};
+use std::rc::Rc;
 
 /// Everything the page shows follows from this.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,10 @@ pub struct State {
     pub answer: Answer,
     /// What the user should know about the link that was opened.
     pub notices: Vec<String>,
+    /// A run kept to compare others with it.
+    pub pinned: Option<Rc<(Scenario, Estimate)>>,
+    /// What was last done to the scenario.
+    pub topic: Topic,
 }
 
 /// A text as it was typed, which stays in its field while it cannot be read.
@@ -48,6 +54,8 @@ impl State {
             problems: Vec::new(),
             answer: Answer::default(),
             notices: Vec::new(),
+            pinned: None,
+            topic: Topic::Choice,
         };
         state.read_link(fragment);
         state.settle();
@@ -58,7 +66,11 @@ impl State {
     #[must_use]
     pub fn reduce(&self, action: Action) -> State {
         let mut state = self.clone();
+        let topic = action.topic();
         state.apply(action);
+        if state.scenario != self.scenario {
+            state.topic = topic;
+        }
         state.settle();
         state
     }
@@ -77,6 +89,12 @@ impl State {
             Action::Leave(field) => self
                 .typed
                 .retain(|typed| typed.field != field || typed.error.is_some()),
+            Action::Take(scenario) => {
+                self.scenario = *scenario;
+                self.typed.clear();
+            }
+            Action::Pin => self.pinned.clone_from(&self.answer.last),
+            Action::Unpin => self.pinned = None,
             Action::Open(fragment) => self.read_link(&fragment),
             Action::DismissNotices => self.notices.clear(),
         }

@@ -1,7 +1,6 @@
 //! The answer: verdict, load line, quantities, and what they are made of.
 
 mod breakdown;
-mod evidence;
 mod gauge;
 mod panel;
 mod phases;
@@ -10,6 +9,5 @@ mod question;
 mod verdict;
 
 pub use breakdown::Breakdown;
-pub use evidence::evidence;
 pub use panel::answer;
 pub use phases::phases;

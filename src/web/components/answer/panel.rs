@@ -5,6 +5,7 @@ use super::quantities::quantities;
 use super::question::question;
 use super::verdict::verdict;
 use crate::web::components::desk::Desk;
+use crate::web::components::pinned::pin_button;
 use crate::web::state::Standing;
 use yew::prelude::*;
 
@@ -15,7 +16,7 @@ pub fn answer(desk: &Desk) -> Html {
     html! {
         <>
             <section class="panel glance" aria-label="Answer">
-                {question(&desk.state)}
+                <div class="asked">{question(&desk.state)}{pin_button(desk)}</div>
                 {verdict(&desk.state)}
                 <div class={classes!("load", old)}>
                     if let Some(last) = &answer.last {

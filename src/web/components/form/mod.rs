@@ -3,6 +3,7 @@
 mod advanced;
 mod length;
 mod number;
+mod preset;
 mod setting;
 mod slot;
 mod step;
@@ -11,12 +12,14 @@ mod targets;
 mod text;
 
 use super::desk::Desk;
+use super::machine::Machine;
 use crate::scenario::{Method, Scenario};
 use crate::web::state::{Field, Setting};
 use crate::web::words::count;
 use advanced::advanced;
 use length::length;
 use number::{Number, number};
+use preset::Presets;
 use setting::{radios, select};
 use step::Step;
 use targets::TargetsField;
@@ -30,6 +33,7 @@ pub fn scenario_form(desk: &Desk) -> Html {
     html! {
         <form class="panel scenario" aria-label="Scenario" {onsubmit}>
             <section aria-label="Method">
+                <Presets ..desk.clone() />
                 {radios(desk, Setting::Stack, "Stack")}
                 {radios(desk, Setting::Method, "Method")}
                 {select(desk, Setting::Weights, "Base weights")}
@@ -48,6 +52,7 @@ pub fn scenario_form(desk: &Desk) -> Html {
                 {radios(desk, Setting::Autocast, "Autocast")}
             </section>
             {advanced(desk)}
+            <Machine ..desk.clone() />
         </form>
     }
 }

@@ -8,6 +8,7 @@ use crate::estimate::{Column, Timeline};
 use crate::web::browser::use_width;
 use crate::web::chart::{TimelineChart, moment_at, shapes};
 use crate::web::components::desk::Desk;
+use crate::web::components::keep::keep;
 use crate::web::components::later::use_later;
 use crate::web::components::legend::legend;
 use crate::web::state::Standing;
@@ -50,6 +51,7 @@ pub fn TimelinePanel(desk: &Desk) -> Html {
     html! {
         <section class={classes!("panel", "timeline", old)} aria-labelledby="timeline-title">
             <h2 id="timeline-title">{"One step over time"}</h2>
+            {keep(&place, "timeline")}
             <p class="note">
                 {"Live tensors from event to event of the replay, in GiB; its clock counts allocations and frees, not \
                   seconds. Point at a moment; drag over a stretch to look closer."}

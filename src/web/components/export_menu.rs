@@ -1,0 +1,60 @@
+//! The answer for other places: Markdown to paste, JSON and CSV to keep.
+
+use super::desk::Desk;
+use crate::web::browser::{address, clipboard, download};
+use crate::web::{export, link};
+use yew::prelude::*;
+
+/// The menu; what was done is said beside it.
+#[component]
+pub fn ExportMenu(desk: &Desk) -> Html {
+    let said = use_state_eq(|| "");
+    let Some(last) = desk.state.answer.last.clone() else {
+        return Html::default();
+    };
+    let markdown = {
+        let (last, said) = (last.clone(), said.clone());
+        Callback::from(move |_: MouseEvent| {
+            let url = address::with_fragment(&link::write(&last.0));
+            let (text, said) = (export::markdown(&last.0, &last.1, &url), said.clone());
+            wasm_bindgen_futures::spawn_local(async move {
+                said.set(match clipboard::copy(&text).await {
+                    true => "Markdown copied",
+                    false => {
+                        download::text("plimsoll.md", "text/markdown", &text);
+                        "The browser does not let the page copy: saved as plimsoll.md"
+                    }
+                });
+            });
+        })
+    };
+    let json = {
+        let (last, said) = (last.clone(), said.clone());
+        Callback::from(move |_: MouseEvent| {
+            download::text("plimsoll.json", "application/json", &export::json(&last.1));
+            said.set("Saved as plimsoll.json");
+        })
+    };
+    let csv = {
+        let said = said.clone();
+        Callback::from(move |_: MouseEvent| {
+            download::text("plimsoll.csv", "text/csv", &export::csv(&last.1));
+            said.set("Saved as plimsoll.csv");
+        })
+    };
+    let ontoggle = {
+        let said = said.clone();
+        Callback::from(move |_: Event| said.set(""))
+    };
+    html! {
+        <details class="menu" {ontoggle}>
+            <summary class="tool">{"Export"}</summary>
+            <div class="sheet" role="group" aria-label="Export this answer">
+                <button type="button" data-testid="copy-markdown" onclick={markdown}>{"Copy as Markdown"}</button>
+                <button type="button" data-testid="save-json" onclick={json}>{"Save as JSON"}</button>
+                <button type="button" data-testid="save-csv" onclick={csv}>{"Save as CSV"}</button>
+                <p class="note" role="status">{*said}</p>
+            </div>
+        </details>
+    }
+}

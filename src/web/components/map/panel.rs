@@ -1,0 +1,74 @@
+//! The panel: the map and the answers below it.
+
+use super::cells::cells;
+use super::largest::LargestList;
+use crate::web::browser::use_width;
+use crate::web::chart::MapChart;
+use crate::web::components::desk::Desk;
+use crate::web::components::keep::keep;
+use crate::web::components::later::use_later;
+use crate::web::grid::{Search, key};
+use crate::web::state::{Action, Standing};
+use yew::prelude::*;
+
+/// Laid out for this width until the real one is known, in pixels.
+const FIRST_WIDTH: u32 = 640;
+
+/// The map is filled after the answer is on screen; moving along its axes does not fill it anew.
+#[component]
+pub fn MapPanel(desk: &Desk) -> Html {
+    let place = use_node_ref();
+    let width = match use_width(&place) {
+        0 => FIRST_WIDTH,
+        width => width,
+    };
+    let scenario = desk.state.answered();
+    let map = use_later(scenario.as_ref().map(key), |scenario| {
+        let mut search = scenario.as_ref().map(Search::of);
+        move || search.as_mut().and_then(Search::step)
+    });
+    let point = scenario
+        .as_ref()
+        .map(|scenario| (scenario.batch, scenario.seq))
+        .unwrap_or_default();
+    let usable = scenario
+        .as_ref()
+        .and_then(|s| s.card())
+        .map(|card| card.usable_bytes());
+    let chart = use_memo((map, point, usable), |(map, point, usable)| MapChart {
+        map: map.as_deref().copied().unwrap_or_default(),
+        point: *point,
+        usable: *usable,
+    });
+    let picture = use_memo((chart.clone(), width), |(chart, width)| chart.draw(*width));
+    let choose = {
+        let scenario = scenario.clone();
+        desk.act.reform(move |(batch, seq): (u64, u64)| {
+            let mut run = scenario.clone().unwrap_or_default();
+            (run.batch, run.seq) = (batch, seq);
+            Action::Take(Box::new(run))
+        })
+    };
+    let old = (desk.state.answer.standing != Standing::Current).then_some("old");
+    html! {
+        <section class={classes!("panel", "map", old)} aria-labelledby="map-title">
+            <h2 id="map-title">{"Longest sequence × batch"}</h2>
+            {keep(&place, "map")}
+            <p class="note">
+                {"Live tensors at the peak in GiB (allocated). The line is the frontier of what fits the card, judged by \
+                  what the allocator needs; the ring is this run. Choose a cell."}
+            </p>
+            <div class="chart" ref={place} data-testid="map">{cells(&chart, &picture, &choose)}</div>
+            <ul class="legend" aria-label="Colours">
+                for (class, name) in [("cell cell-1", "fits, darker with less to spare"), ("cell cell-tight", "tight"),
+                    ("cell cell-over", "does not fit"), ("cell cell-refused", "not accepted")] {
+                    <li>
+                        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true"><rect {class} width="12" height="12" /></svg>
+                        {name}
+                    </li>
+                }
+            </ul>
+            <LargestList ..desk.clone() />
+        </section>
+    }
+}
