@@ -326,6 +326,9 @@ impl Tape {
         for kept in std::mem::take(&mut inner.kept).into_iter().flatten() {
             inner.release(kept);
         }
+        for shared in std::mem::take(&mut inner.outlive) {
+            inner.release(shared);
+        }
         inner.nodes.clear();
         inner.frames.clear();
     }

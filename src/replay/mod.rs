@@ -14,6 +14,7 @@ mod complex;
 mod dtype;
 mod efficient;
 mod embedding;
+mod entry;
 mod expandable;
 mod fill;
 mod free_list;

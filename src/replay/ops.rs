@@ -472,6 +472,8 @@ impl<'t> Tensor<'t> {
         }
         let cached = {
             let mut inner = self.tape.inner.borrow_mut();
+            // Were it a leaf, as for the first layer, its cast would be kept.
+            inner.differ |= self.id == inner.entry;
             let r = &inner.records[self.id as usize];
             let cacheable = r.requires_grad && r.node == NONE && !r.view && r.dtype == Dtype::F32;
             if cacheable && r.cast != NONE {

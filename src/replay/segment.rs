@@ -91,7 +91,14 @@ pub struct Fold {
     groups: Vec<Segment>,
     /// The order of the groups.
     pub(super) order: Order,
+    /// Layers, from the first on, whose backward pass takes no more than what is recorded for it, but may take less.
+    pub(super) bounded: u32,
+    /// The peak before such layers ran, until the backward pass ends.
+    sure: Option<i64>,
+    /// The highest point in such layers, and after them up to the end of the backward pass.
+    bound: i64,
     training: bool,
+    backward: bool,
     /// Bytes that stand from the first step on.
     standing: u64,
 }
@@ -127,10 +134,19 @@ impl Fold {
             }
             self.groups[at] = self.open;
         }
-        self.open = if group == 0 {
-            self.before.then(self.all_layers())
-        } else {
+        self.open = if group != 0 {
             self.groups.get(group as usize).copied().unwrap_or_default()
+        } else if self.backward && self.bounded > 0 && self.sure.is_none() {
+            let (others, bounded) = self.layers_backward();
+            let surely = self.before.then(others);
+            self.sure = Some(surely.peak);
+            // From here to the end of the backward pass, the open segment has the peak of what is bounded.
+            Segment {
+                net: surely.net.saturating_add(bounded.net),
+                peak: surely.net.saturating_add(bounded.peak),
+            }
+        } else {
+            self.before.then(self.all_layers())
         };
         self.group = group;
     }
@@ -148,21 +164,44 @@ impl Fold {
         }
     }
 
+    /// The segments of the groups from the last layer to the first: those before the bounded ones, and these.
+    fn layers_backward(&self) -> (Segment, Segment) {
+        let mut left: u32 = self.order.iter().map(|run| run.1).sum();
+        let (mut others, mut bounded) = (Segment::EMPTY, Segment::EMPTY);
+        for &(group, times) in self.order.iter().rev() {
+            let segment = self.groups.get(group as usize).copied().unwrap_or_default();
+            let surely = times.min(left.saturating_sub(self.bounded));
+            others = others.then(segment.times(surely));
+            bounded = bounded.then(segment.times(times - surely));
+            left -= times;
+        }
+        (others, bounded)
+    }
+
     /// Any other event.
     pub fn mark(&mut self, event: Event) {
-        if let Event::Phase(phase, ..) = event
-            && !self.training
-            && phase != Phase::Load
-        {
-            // The peak of loading is not a training step's.
-            self.training = true;
-            self.open.peak = self.open.net;
+        if let Event::Phase(phase, ..) = event {
+            if let Some(sure) = self.sure.take() {
+                self.bound = self.bound.max(self.open.peak);
+                self.open.peak = sure;
+            }
+            self.backward = phase == Phase::Backward;
+            if !self.training && phase != Phase::Load {
+                // The peak of loading is not a training step's.
+                self.training = true;
+                self.open.peak = self.open.net;
+            }
         }
     }
 
     /// The highest live bytes of the training steps.
     pub fn peak(&self) -> u64 {
         (self.open.peak.max(0) as u64).saturating_add(self.standing)
+    }
+
+    /// Is the peak surely higher, by this much, than whatever layers take that are only bounded?
+    pub fn is_sure_by(&self, bytes: u64) -> bool {
+        self.sure.is_none() && self.bound.saturating_add_unsigned(bytes) <= self.open.peak
     }
 }
 

@@ -165,6 +165,14 @@ pub(super) struct Inner {
     pub kept: Vec<Vec<u32>>,
     /// Tensors that custom functions hold on their context, until the graph is dropped, and the group they are of.
     pub held: Vec<(u32, Group)>,
+    /// What the layers begin with, where one of each kind stands for all.
+    pub entry: u32,
+    /// Have layers turned out to differ that were taken for alike?
+    pub differ: bool,
+    /// By how much the peak must be higher than what is only bounded.
+    pub margin: u64,
+    /// What all layers use, held until the backward pass is over where one layer stands for the last user as well.
+    pub outlive: Vec<u32>,
     /// The recording has ended.
     pub closed: bool,
 }
@@ -451,6 +459,10 @@ impl Tape {
             in_recompute: false,
             kept: Vec::new(),
             held: Vec::new(),
+            entry: NONE,
+            differ: false,
+            margin: 0,
+            outlive: Vec::new(),
             closed: false,
         };
         Tape {
@@ -458,10 +470,12 @@ impl Tape {
         }
     }
 
-    /// Names the order in which groups of layers happen, which are recorded once each.
-    pub fn layers_are(&self, order: Order) {
+    /// Names the order in which groups of layers happen, which are recorded once each. The backward passes of the first
+    /// `bounded` layers may take less than what is recorded for them.
+    pub fn layers_are(&self, order: Order, bounded: u32) {
         if let Sink::Fold(fold) = &mut self.inner.borrow_mut().sink {
             fold.order = order;
+            fold.bounded = bounded;
         }
     }
 
@@ -540,6 +554,15 @@ impl Tape {
     /// What follows belongs to this group of layers.
     pub fn enter_group(&self, group: Group) {
         self.inner.borrow_mut().enter_group(group);
+    }
+
+    /// Runs `f` for what belongs to no layer, though a layer is the first to need it.
+    pub fn outside_layers<T>(&self, f: impl FnOnce() -> T) -> T {
+        let group = self.group();
+        self.enter_group(Group::default());
+        let out = f();
+        self.enter_group(group);
+        out
     }
 
     /// Computes in `dtype` under autocast, until the next call; leaving autocast drops its cached casts.

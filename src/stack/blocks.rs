@@ -12,6 +12,8 @@ pub(crate) struct Blocks {
     pub recorded: Vec<(u32, Group)>,
     /// The groups in the order of the model's layers.
     pub order: Order,
+    /// Layers, from the first on, whose backward pass is only bounded by what is recorded for them.
+    pub bounded: u32,
 }
 
 /// Layers of one kind.
@@ -37,6 +39,7 @@ fn each(layers: u32) -> Blocks {
     Blocks {
         recorded: (0..layers).map(|i| (i, Group { id: i + 1, times: 1 })).collect(),
         order: (1..=layers).map(|id| (id, 1)).collect(),
+        bounded: 0,
     }
 }
 
@@ -54,6 +57,7 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
     let mut recorded: Vec<Block> = Vec::new();
     let mut order = Order::new();
     let mut before = 0;
+    let mut bounded = 0;
     for index in 0..layers {
         let number = plan.kind_of_layer(index.into());
         let at = kinds.iter().position(|k| k.kind == number).unwrap_or_else(|| {
@@ -65,7 +69,11 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
             kinds.len() - 1
         });
         let kind = &mut kinds[at];
-        let alone = index < apart || !std::mem::replace(&mut kind.met, index >= apart);
+        let new = index < apart || !std::mem::replace(&mut kind.met, index >= apart);
+        let alone = new && detail == Detail::Segments;
+        if new {
+            bounded = index + 1;
+        }
         let like = (!alone).then_some((number, before));
         let parts = kind.parts;
         let block = match recorded.iter().position(|b| like.is_some() && b.like == like) {
@@ -92,6 +100,9 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
         }
         before = parts;
     }
+    if detail == Detail::Kinds && part_sets.len() > 1 {
+        return blocks(plan, Detail::Segments);
+    }
     let group = |(block, id): (&Block, u32)| {
         let times = block.times;
         (block.index, Group { id, times })
@@ -99,6 +110,7 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
     Blocks {
         recorded: recorded.iter().zip(1..).map(group).collect(),
         order,
+        bounded: if detail == Detail::Kinds { bounded } else { 0 },
     }
 }
 

@@ -12,8 +12,11 @@ pub(crate) use blocks::blocks;
 pub enum Detail {
     /// Every event of every layer: for the allocator, the timeline and the breakdown.
     Full,
-    /// Equal layers once: for peaks by segments.
+    /// Equal layers once, the first of a kind apart: for peaks by segments.
     Segments,
+    /// Layers of a kind once, the first included, whose backward pass is then only bounded: as `Segments` where that does
+    /// not decide the peak.
+    Kinds,
 }
 
 /// Records the run: loading and two training steps (optimizer states are born in the first).

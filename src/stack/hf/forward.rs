@@ -50,6 +50,12 @@ impl<'t> ByWindow<'t> {
             self.full.as_ref()
         }
     }
+
+    /// All of them.
+    fn tensors(&self) -> Vec<&Tensor<'t>> {
+        let both = [&self.full, &self.windowed];
+        both.into_iter().flatten().flat_map(Shared::tensors).collect()
+    }
 }
 
 /// Masks and rotary tables, by kind of layer.
@@ -122,6 +128,10 @@ impl<'t> Model<'t> {
         let cache = plan.use_cache.then(|| Rc::new(Cache::new(tape)));
         let shared = shared_by_window(tape, plan, positions, embeds.dtype(), cache.as_ref());
         let mut hidden = embeds.clone();
+        if tape.bounds_first_layers() {
+            hidden = tape.enter_layers(&embeds, &shared.tensors());
+        }
+        let entered = hidden.clone();
         for layer in &self.layers {
             tape.enter_group(layer.group);
             let Some(shared) = shared.of(plan, layer.index) else {
@@ -139,6 +149,10 @@ impl<'t> Model<'t> {
             };
         }
         tape.enter_group(Group::default());
+        if tape.bounds_first_layers() {
+            tape.leave_layers(&entered, &hidden);
+        }
+        drop(entered);
         hidden = tape.within("norm", || match plan.liger {
             true => hidden.liger_rms_norm(&self.norm),
             false => norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref()),

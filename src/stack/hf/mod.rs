@@ -22,6 +22,7 @@ mod weight_adapter;
 use super::Detail;
 use crate::plan::Plan;
 use crate::replay::{Phase, Recording, Tape};
+use crate::scenario::{Checkpointing, Optimizer};
 use model::Model;
 use std::ops::RangeInclusive;
 
@@ -40,10 +41,31 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
 /// The highest live bytes of the training steps by segments. The first step is like the second with less alive, so the
 /// second alone is replayed, with everything that the first leaves behind; but for a cache that is kept with the outputs.
 pub fn peak(plan: &Plan) -> u64 {
+    if bounds_first_layers(plan) {
+        let tape = folded(plan, Detail::Kinds);
+        if let Some(peak) = tape.sure_peak() {
+            return peak;
+        }
+    }
+    folded(plan, Detail::Segments).peak()
+}
+
+fn folded(plan: &Plan, detail: Detail) -> Tape {
     let tape = Tape::folding(plan.device, plan.workspace_bytes);
     let first = if plan.keep_outputs && plan.use_cache { 1 } else { 2 };
-    run(&tape, plan, Detail::Segments, first..=2);
-    tape.peak()
+    run(&tape, plan, detail, first..=2);
+    tape
+}
+
+/// Can one layer of a kind stand for the first as well? Inputs must need gradients from the first layer on, nothing may hold
+/// the graph's leaf, and no temporary of the optimizer may live from the weight of one layer to that of the next.
+fn bounds_first_layers(plan: &Plan) -> bool {
+    plan.checkpointing != Checkpointing::None
+        && !plan.keep_outputs
+        && !matches!(
+            plan.optimizer,
+            Optimizer::AdamwTorchForloop | Optimizer::Adafactor
+        )
 }
 
 fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {

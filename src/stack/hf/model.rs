@@ -72,7 +72,7 @@ impl<'t> Model<'t> {
         let a = &plan.arch;
         let mut constants = Vec::new();
         let blocks = blocks(plan, detail);
-        tape.layers_are(blocks.order);
+        tape.layers_are(blocks.order, blocks.bounded);
         let mut layers: Vec<Layer<'t>> = blocks
             .recorded
             .into_iter()

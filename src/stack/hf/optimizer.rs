@@ -113,9 +113,11 @@ impl<'t> States<'t> {
                     let eight_bit = n >= MIN_8BIT_SIZE && !wide;
                     if eight_bit && !std::mem::replace(&mut tables, true) {
                         // Code tables, shared by all weights: one for each state.
-                        for (name, _) in names {
-                            state(&[256], Dtype::F32, name);
-                        }
+                        tape.outside_layers(|| {
+                            for (name, _) in names {
+                                state(&[256], Dtype::F32, name);
+                            }
+                        });
                     }
                     let paged = optimizer == Optimizer::PagedAdamw8bit && n >= MIN_PAGED_SIZE;
                     for (name, _) in names {

@@ -32,7 +32,9 @@ pub fn four_bit<'t>(
         let offset = state(&[], Dtype::F32);
         let centred = tape.temporary(&[scales], Dtype::F32, "sub");
         if tables.is_empty() {
-            tables.push(tape.tensor(&[256], Dtype::F32, Category::QuantState, "create_dynamic_map"));
+            tables.push(tape.outside_layers(|| {
+                tape.tensor(&[256], Dtype::F32, Category::QuantState, "create_dynamic_map")
+            }));
         }
         stored.push(offset);
         stored.push(state(&[scales.div_ceil(Storage::BNB_NESTED_BLOCK)], Dtype::F32));
