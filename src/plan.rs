@@ -1,6 +1,7 @@
 //! A scenario resolved: every default settled, every name looked up, ready to be lowered. What the cost model cannot
 //! express is refused here, with the reason.
 
+mod float8;
 mod lora;
 mod sdpa;
 mod weights;
@@ -77,6 +78,8 @@ pub struct Plan {
     pub keep_outputs: bool,
     /// Liger's kernels: norms, rotation, SwiGLU, head and loss.
     pub liger: bool,
+    /// Products of linear layers run in 8-bit floats, with a scale for each tensor.
+    pub float8: bool,
     /// The allocator maps pages on demand.
     pub expandable_segments: bool,
     /// The card's kernels.
@@ -200,7 +203,6 @@ impl Plan {
                 s.liger && arch.family != Family::Llama,
                 "Liger kernels of this architecture",
             ),
-            (s.float8 != Float8::Off, "float8 products"),
             (
                 s.checkpointing == Checkpointing::Unsloth,
                 "off-loaded checkpointing on the Hugging Face stack",
@@ -210,6 +212,7 @@ impl Plan {
                 return not_modelled(format!("{what} are not modelled yet"));
             }
         }
+        float8::check(s, &arch, storage, capability)?;
         let lora = match s.method {
             Method::Full => None,
             Method::Lora | Method::Qlora => Some(LoraPlan::new(&s.lora, &arch)?),
@@ -241,6 +244,7 @@ impl Plan {
             harness: s.harness,
             keep_outputs: s.keep_outputs,
             liger: s.liger,
+            float8: s.float8 == Float8::Tensorwise,
             expandable_segments: s.expandable_segments,
             device: Device {
                 capability,

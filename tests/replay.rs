@@ -5,8 +5,8 @@ use plimsoll::model::HfConfig;
 use plimsoll::plan::Plan;
 use plimsoll::replay::segment;
 use plimsoll::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Harness, Lora, Method, ModelRef, Optimizer, Scenario,
-    SdpaBackend, Targets, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
+    Scenario, SdpaBackend, Targets, WeightFormat,
 };
 use plimsoll::score;
 use plimsoll::stack::{Detail, peak, record};
@@ -157,7 +157,7 @@ prop_compose! {
             Just(Targets::Modules(vec!["gate_proj".into(), "up_proj".into()])),
         ],
         adapter_dtype in one_of(AdapterDtype::ALL),
-        (batch, seq, grad_accum) in (1..5u64, 1..1500u64, 1..4u64),
+        (batch, seq, grad_accum) in (1..5u64, prop_oneof![1..1500u64, (1..90u64).prop_map(|n| n * 16)], 1..4u64),
         optimizer in one_of(Optimizer::ALL),
         checkpointing in one_of(&[Checkpointing::None, Checkpointing::Hf, Checkpointing::HfReentrant]),
         attention in one_of(Attention::ALL),
@@ -165,7 +165,7 @@ prop_compose! {
         (clip, keep_outputs, padding, use_cache, liger) in any::<(bool, bool, bool, bool, bool)>(),
         modules_to_save in prop::sample::subsequence(vec!["embed_tokens".to_string(), "lm_head".into()], 0..=2),
         harness in one_of(Harness::ALL),
-        capability in one_of(&["7.5", "8.0", "8.9", "9.0"]),
+        (capability, float8) in (one_of(&["7.5", "8.0", "8.9", "9.0"]), one_of(&[Float8::Off, Float8::Off, Float8::Tensorwise])),
     ) -> Scenario {
         Scenario {
             model: ModelRef::Config(Box::new(config)),
@@ -189,6 +189,7 @@ prop_compose! {
             use_cache,
             liger,
             harness,
+            float8,
             compute_capability: Some(capability.into()),
             ..Scenario::default()
         }

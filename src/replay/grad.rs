@@ -39,6 +39,8 @@ pub(super) enum Gradient {
     Mul,
     /// Linear layer: `View`, `T`, `Mm` or `Addmm`, `UnsafeView`.
     Linear(LinearGrad),
+    /// Linear layer in 8-bit floats.
+    Float8(LinearGrad),
     /// Batched product `a @ b` of 4-D tensors, done as 3-D `bmm`.
     Bmm,
     /// Batched product added to a stack of weights; `scaled`: by a number other than 1.
@@ -262,6 +264,7 @@ impl Inner {
             Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
             Gradient::LigerLoss => self.liger_loss_gradients(node, out),
             Gradient::Linear(_) | Gradient::LigerRope | Gradient::Checkpoint { .. } => {}
+            Gradient::Float8(linear) => self.float8_gradients(node, g, linear, out),
             Gradient::Bmm => self.bmm_gradients(node, g, out),
             Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),
             Gradient::Turn => self.turn_gradient(node, g, out),

@@ -17,6 +17,7 @@ mod embedding;
 mod entry;
 mod expandable;
 mod fill;
+mod float8;
 mod free_list;
 mod gemm_4bit;
 mod grad;

@@ -1,6 +1,7 @@
 //! Scratch of reductions: when a sum is split over several blocks of threads, they meet in global memory
 //! (`aten/src/ATen/native/cuda/Reduce.cuh: setReduceConfig`, `global_memory_size`, `semaphore_size`).
 
+use super::dtype::Dtype;
 use super::tape::{Inner, Tape};
 
 /// Threads of a block (`mnt_wrapper::MAX_NUM_THREADS`).
@@ -50,7 +51,12 @@ fn column_sum(
 }
 
 /// As [`column_sum`], of all `inputs` elements into one.
-fn whole_sum(inputs: u64, multiprocessors: u64, threads_per_multiprocessor: u64) -> Option<(u64, u64)> {
+fn whole_sum(
+    inputs: u64,
+    accumulator: u64,
+    multiprocessors: u64,
+    threads_per_multiprocessor: u64,
+) -> Option<(u64, u64)> {
     let threads = power_below(inputs / 4, MAX_THREADS);
     let per_thread = inputs.div_ceil(threads);
     if per_thread < MAX_VALUES_PER_THREAD {
@@ -60,7 +66,7 @@ fn whole_sum(inputs: u64, multiprocessors: u64, threads_per_multiprocessor: u64)
     let blocks = target
         .min(per_thread.div_ceil(MIN_VALUES_PER_THREAD))
         .max(per_thread.div_ceil(MAX_VALUES_PER_THREAD));
-    (blocks > 1).then_some((ACCUMULATOR_BYTES * blocks, 4))
+    (blocks > 1).then_some((accumulator * blocks, 4))
 }
 
 impl Tape {
@@ -90,7 +96,14 @@ impl Inner {
     /// As [`Tape::whole_sum_scratch`].
     pub(super) fn whole_sum(&mut self, elements: u64) {
         let threads = self.threads_per_multiprocessor();
-        let need = whole_sum(elements, self.device.multiprocessors, threads);
+        let need = whole_sum(elements, ACCUMULATOR_BYTES, self.device.multiprocessors, threads);
+        self.sum_scratch(need);
+    }
+
+    /// As [`Inner::whole_sum`], of the largest of all elements, which is found in their own dtype.
+    pub(super) fn whole_max(&mut self, elements: u64, dtype: Dtype) {
+        let threads = self.threads_per_multiprocessor();
+        let need = whole_sum(elements, dtype.size(), self.device.multiprocessors, threads);
         self.sum_scratch(need);
     }
 
@@ -124,7 +137,7 @@ mod tests {
         assert_eq!(column_sum(512, 4096, 132, 2048), Some((16_777_216, 16)));
         assert_eq!(column_sum(512, 640, 132, 2048), None);
         // Seen: the norm of 3000 x 512 and of 128 x 512.
-        assert_eq!(whole_sum(1_536_000, 132, 2048), Some((752, 4)));
-        assert_eq!(whole_sum(65_536, 132, 2048), None);
+        assert_eq!(whole_sum(1_536_000, 4, 132, 2048), Some((752, 4)));
+        assert_eq!(whole_sum(65_536, 4, 132, 2048), None);
     }
 }

@@ -58,6 +58,8 @@ pub struct Linear<'t> {
     pub lora: Option<Adapters<'t>>,
     /// Is `lora_dropout` above zero?
     pub dropout: bool,
+    /// Does its product run in 8-bit floats?
+    pub float8: bool,
 }
 
 impl<'t> Linear<'t> {
@@ -71,6 +73,15 @@ impl<'t> Linear<'t> {
 
     fn base_forward(&self, x: &Tensor<'t>) -> Tensor<'t> {
         match &self.base {
+            Base::Plain(weight) if self.float8 => {
+                // `Float8Linear.forward`
+                let x = x.tape().autocast().map_or_else(|| x.clone(), |dtype| x.to(dtype));
+                let out = x.float8_linear(weight);
+                match &self.bias {
+                    Some(bias) => out.add(&bias.to(out.dtype())),
+                    None => out,
+                }
+            }
             Base::Plain(weight) => x.linear(weight, self.bias.as_ref()),
             Base::EightBit { .. } => x.matmul_8bit(self.inputs, self.outputs),
             Base::Float8 { dtype, .. } => {

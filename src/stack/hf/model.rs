@@ -296,5 +296,6 @@ fn linear<'t>(plan: &Plan, inputs: u64, outputs: u64, base: Base<'t>) -> Linear<
         bias: None,
         lora: None,
         dropout,
+        float8: plan.float8,
     }
 }

@@ -1,0 +1,49 @@
+//! What products of 8-bit floats ask for (`aten/src/ATen/native/cuda/ScaledBlas.cpp: _scaled_mm_out_cuda`).
+
+use super::{Storage, not_modelled};
+use crate::estimate::EstimateError;
+use crate::model::{Architecture, PartKind};
+use crate::scenario::{Float8, Scenario};
+
+/// Trailing dimensions must be multiples of this.
+const ALIGNMENT: u64 = 16;
+/// The first cards with such products.
+const FIRST: (u32, u32) = (8, 9);
+
+/// # Errors
+/// When the products asked for cannot run, or are not modelled.
+pub fn check(
+    s: &Scenario,
+    arch: &Architecture,
+    storage: Storage,
+    capability: (u32, u32),
+) -> Result<(), EstimateError> {
+    if s.float8 == Float8::Off {
+        return Ok(());
+    }
+    if storage != Storage::Plain {
+        return not_modelled("float8 products of quantized weights are not modelled");
+    }
+    if capability < FIRST {
+        return not_modelled("float8 products need compute capability 8.9");
+    }
+    let tokens = s.batch.saturating_mul(s.seq);
+    if !tokens.is_multiple_of(ALIGNMENT) {
+        return not_modelled(format!(
+            "float8 products need tokens in multiples of {ALIGNMENT}, not {tokens}"
+        ));
+    }
+    for (index, _) in arch.kinds() {
+        for part in arch.layer(index) {
+            if let PartKind::Linear { inputs, outputs, .. } = part.kind
+                && !(inputs.is_multiple_of(ALIGNMENT) && outputs.is_multiple_of(ALIGNMENT))
+            {
+                return not_modelled(format!(
+                    "float8 products need widths in multiples of {ALIGNMENT}; {} has {inputs} and {outputs}",
+                    part.path
+                ));
+            }
+        }
+    }
+    Ok(())
+}
