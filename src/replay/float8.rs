@@ -37,8 +37,8 @@ impl<'t> Tensor<'t> {
                 &ids,
             )
         });
-        let input = inner.to_float8(x, dtypes[0]);
-        let weight8 = inner.to_float8(w.transposed(0, 1), dtypes[1]);
+        let input = inner.cast_to_float8(x, dtypes[0]);
+        let weight8 = inner.cast_to_float8(w.transposed(0, 1), dtypes[1]);
         let out = inner.scaled_mm(x.with_last(outputs), dtypes[0], [0, 0]);
         for scratch in weight8.into_iter().chain(input) {
             inner.free_scratch(scratch);
@@ -58,7 +58,7 @@ impl<'t> Tensor<'t> {
 
 impl Inner {
     /// `hp_tensor_to_float8_dynamic`: the scratch of its data and scale, which the caller frees.
-    fn to_float8(&mut self, layout: Layout, dtype: Dtype) -> [u32; 2] {
+    fn cast_to_float8(&mut self, layout: Layout, dtype: Dtype) -> [u32; 2] {
         let n = layout.numel();
         // torch.max(torch.abs(x)): a tensor that is not in rows is copied.
         let magnitudes = self.scratch(n.saturating_mul(dtype.size()), OP);
@@ -117,12 +117,12 @@ impl Inner {
             id => (self.records[id as usize].layout, self.records[id as usize].dtype),
         });
 
-        let mut held = self.to_float8(grad, dtype).to_vec();
-        held.extend(self.to_float8(weight.0.transposed(0, 1), weight.1));
+        let mut held = self.cast_to_float8(grad, dtype).to_vec();
+        held.extend(self.cast_to_float8(weight.0.transposed(0, 1), weight.1));
         let rows = Layout::contiguous(&[l.rows, l.inputs]);
         let gx = self.scaled_mm(rows, dtype, [0, weight.0.numel()]);
-        held.extend(self.to_float8(grad, dtype));
-        held.extend(self.to_float8(rows, x.1));
+        held.extend(self.cast_to_float8(grad, dtype));
+        held.extend(self.cast_to_float8(rows, x.1));
         let gw = self.scaled_mm(weight.0.dense(), dtype, [grad.numel(), x.0.numel()]);
         for scratch in held {
             self.free_scratch(scratch);
