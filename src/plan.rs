@@ -4,6 +4,7 @@
 mod float8;
 mod lora;
 mod sdpa;
+mod unsloth;
 mod weights;
 
 use crate::catalog;
@@ -34,6 +35,14 @@ pub enum AttentionKernel {
 /// A run, resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// The stack.
+    pub stack: Stack,
+    /// Unsloth: the sequences of a micro-batch lie in one row.
+    pub padding_free: bool,
+    /// Unsloth: documents in a sequence.
+    pub packing: u64,
+    /// Memory of the card, where it is known.
+    pub memory: Option<u64>,
     /// The model; of a multimodal one, its language part.
     pub arch: Architecture,
     /// Weights beside the language part: vision and audio towers and their projectors. They rest in 16 bit.
@@ -88,6 +97,8 @@ pub struct Plan {
     /// (`aten/src/ATen/cuda/CublasHandlePool.cpp: parseChosenWorkspaceSize`).
     pub workspace_bytes: u64,
 }
+
+const GIB: f64 = (1u64 << 30) as f64;
 
 /// Linear layers whose outputs are rotated.
 const ROTATED: [&str; 6] = [
@@ -168,9 +179,6 @@ impl Plan {
     pub fn new(scenario: &Scenario) -> Result<Plan, EstimateError> {
         let s = scenario;
         let arch = Architecture::from_config(&config(s)?).map_err(EstimateError::NotModelled)?;
-        if s.stack != Stack::Hf {
-            return not_modelled("the Unsloth stack is not modelled yet");
-        }
         let capability = match (&s.compute_capability, &s.gpu) {
             (Some(text), _) => parse_capability(text).unwrap_or(DEFAULT_CAPABILITY),
             (None, Some(gpu)) => match catalog::gpu(gpu) {
@@ -204,7 +212,7 @@ impl Plan {
                 "Liger kernels of this architecture",
             ),
             (
-                s.checkpointing == Checkpointing::Unsloth,
+                s.checkpointing == Checkpointing::Unsloth && s.stack == Stack::Hf,
                 "off-loaded checkpointing on the Hugging Face stack",
             ),
         ] {
@@ -220,8 +228,21 @@ impl Plan {
         let prepare_kbit = s.prepare_kbit && !matches!(storage, Storage::Plain | Storage::Float8);
         let autocast = weights.autocast;
         let compute = autocast.unwrap_or(if prepare_kbit { Dtype::F32 } else { dtype });
-        let (attention, masked_attention) = sdpa::kernels(s, &arch, capability, compute)?;
+        let (attention, masked_attention) = match s.stack {
+            Stack::Hf => sdpa::kernels(s, &arch, capability, compute)?,
+            Stack::Unsloth => {
+                unsloth::check(s, &arch, &weights)?;
+                unsloth::attention(s, &arch, capability, dtype)?
+            }
+        };
         Ok(Plan {
+            stack: s.stack,
+            padding_free: s.padding_free,
+            packing: s.packing,
+            memory: match (&s.gpu, s.memory_gib) {
+                (Some(gpu), _) => catalog::gpu(gpu).map(catalog::Gpu::usable_bytes),
+                (None, gib) => gib.map(|gib| (gib * GIB) as u64),
+            },
             towers: towers(s)?,
             arch,
             dtype,
@@ -355,6 +376,30 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Tokens of a micro-batch.
+    pub fn tokens(&self) -> u64 {
+        self.batch.saturating_mul(self.seq)
+    }
+
+    /// Tokens of a row as the model sees it.
+    pub fn row_length(&self) -> u64 {
+        if self.padding_free {
+            self.tokens()
+        } else {
+            self.seq
+        }
+    }
+
+    /// Documents of a micro-batch.
+    pub fn documents(&self) -> u64 {
+        self.batch.saturating_mul(self.packing)
+    }
+
+    /// Unsloth's `max_seq_length`: what the model is loaded for.
+    pub fn max_seq_length(&self) -> u64 {
+        self.seq.max(512)
     }
 
     /// The first decoder layer that keeps the rotary tables for its backward pass: it does when its queries or keys need

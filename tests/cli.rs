@@ -403,7 +403,7 @@ const ROWS: &str = concat!(
     r#"{"id": "one", "case": {"model": {"name": "toy", "config_class": "LlamaConfig", "config": {"num_hidden_layers": 2}}},"#,
     r#" "result": {"peak_allocated_bytes": 7000000000, "peak_reserved_bytes": 7000000000}}"#,
     "\n",
-    r#"{"id": "two", "case": {"model": "Llama-3.2-1B"}, "result": {"peak_allocated_bytes": 7000000000}}"#,
+    r#"{"id": "two", "case": {"model": "Toy-1B"}, "result": {"peak_allocated_bytes": 7000000000}}"#,
     "\n",
 );
 
@@ -420,7 +420,7 @@ fn scores_count_rows_and_refusals() {
         );
         assert_eq!(
             summary["refusals"],
-            json!([{"reason": "the Unsloth stack is not modelled yet", "n": 1}])
+            json!([{"reason": "no model of the catalog is called 'Toy-1B'", "n": 1}])
         );
         assert_eq!(summary["quantities"]["allocated"]["n"], 1);
         assert!(summary["quantities"].get("least_capacity").is_none());
@@ -459,7 +459,7 @@ fn rows_are_one_json_line_each() {
     assert_eq!(
         lines[1],
         json!({"id": "two", "source": path, "status": "refused", "quantities": {},
-            "reason": "the Unsloth stack is not modelled yet"})
+            "reason": "no model of the catalog is called 'Toy-1B'"})
     );
 }
 

@@ -6,7 +6,7 @@ use plimsoll::plan::Plan;
 use plimsoll::replay::segment;
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
-    Scenario, SdpaBackend, Targets, WeightFormat,
+    Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 use plimsoll::score;
 use plimsoll::stack::{Detail, peak, record};
@@ -196,6 +196,57 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn unsloth_scenario()(
+        config in config(),
+        model_type in one_of(&["llama", "mistral", "qwen2", "qwen3"]),
+        max_positions in one_of(&[512u64, 8192, 40_960]),
+        (method, weights) in prop_oneof![
+            Just((Method::Qlora, WeightFormat::Nf4Dq)),
+            Just((Method::Lora, WeightFormat::Bf16)),
+        ],
+        rank in 1..70u64,
+        dropout in one_of(&[0.0, 0.1]),
+        targets in prop_oneof![
+            Just(Targets::all_linear()),
+            Just(Targets::Modules(vec!["q_proj".into(), "v_proj".into()])),
+            Just(Targets::Modules(vec!["down_proj".into()])),
+            Just(Targets::Modules(vec!["q_proj".into(), "k_proj".into(), "v_proj".into(), "o_proj".into()])),
+        ],
+        (batch, documents, document, grad_accum) in (1..5u64, 1..4u64, 1..3000u64, 1..4u64),
+        optimizer in one_of(&[
+            Optimizer::Adamw8bit, Optimizer::PagedAdamw8bit, Optimizer::AdamwTorch, Optimizer::AdamwTorchFused,
+        ]),
+        checkpointing in one_of(&[Checkpointing::None, Checkpointing::HfReentrant, Checkpointing::Unsloth]),
+        clip in any::<bool>(),
+        (capability, memory_gib) in one_of(&[("7.5", 15.0), ("8.9", 23.5), ("9.0", 79.0)]),
+    ) -> Scenario {
+        let defaults = Scenario::for_stack(Stack::Unsloth, method);
+        let config = HfConfig {
+            model_type: model_type.into(),
+            max_position_embeddings: Some(max_positions),
+            sliding_window: None,
+            ..config
+        };
+        Scenario {
+            model: ModelRef::Config(Box::new(config)),
+            gpu: None,
+            weights,
+            lora: Lora { rank, dropout, targets, ..defaults.lora },
+            batch,
+            seq: documents * document,
+            packing: documents,
+            grad_accum,
+            optimizer,
+            checkpointing,
+            clip,
+            compute_capability: Some(capability.into()),
+            memory_gib: Some(memory_gib),
+            ..defaults
+        }
+    }
+}
+
 /// `PROPTEST_CASES` or a number that takes a few seconds.
 fn cases() -> u32 {
     let given = std::env::var("PROPTEST_CASES").ok();
@@ -207,6 +258,11 @@ proptest! {
 
     #[test]
     fn segments_and_the_full_list_agree_on_any_run(scenario in scenario()) {
+        both_ways_agree(&scenario);
+    }
+
+    #[test]
+    fn segments_and_the_full_list_agree_on_any_run_of_unsloth(scenario in unsloth_scenario()) {
         both_ways_agree(&scenario);
     }
 }

@@ -3,8 +3,8 @@
 use plimsoll::catalog;
 use plimsoll::model::HfConfig;
 use plimsoll::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
-    Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
+    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -139,6 +139,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         Scenario {
             model,
             compute_capability: gpu.is_none().then(|| cc.to_owned()),
+            memory_gib: gpu.is_none().then_some(23.5).filter(|_| keep_outputs),
             gpu,
             stack,
             method,
@@ -159,6 +160,13 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             attention,
             sdpa_backend,
             padding,
+            padding_free: stack == Stack::Unsloth && liger,
+            packing: 1,
+            loader: if clip {
+                Loader::FastModel
+            } else {
+                Loader::FastLanguageModel
+            },
             clip,
             use_cache,
             harness,

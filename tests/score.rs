@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use plimsoll::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
-    Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
+    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 use plimsoll::score::{self, Measured, Quantities, Row, RowScore};
 use proptest::prelude::*;
@@ -65,6 +65,10 @@ fn a_case_that_says_nothing_has_the_defaults_of_the_measuring_program() {
             attention: Attention::Sdpa,
             sdpa_backend: SdpaBackend::Auto,
             padding: false,
+            padding_free: false,
+            packing: 1,
+            loader: Loader::FastLanguageModel,
+            memory_gib: None,
             clip: true,
             use_cache: false,
             harness: Harness::Loop,
@@ -120,6 +124,10 @@ fn every_field_of_a_case_reaches_the_scenario() {
             attention: Attention::Eager,
             sdpa_backend: SdpaBackend::Math,
             padding: true,
+            padding_free: false,
+            packing: 1,
+            loader: Loader::FastLanguageModel,
+            memory_gib: None,
             clip: false,
             use_cache: true,
             harness: Harness::Trainer,
@@ -268,8 +276,8 @@ fn a_run_that_failed_is_refused() {
 fn other_kinds_of_rows_are_told_apart_by_their_fields() {
     for (row, reason) in [
         (
-            json!({"id": "a", "case": {"model": "Llama-3.2-1B", "load": {}}, "result": {}}),
-            "the Unsloth stack is not modelled yet",
+            json!({"id": "a", "case": {"model": "Toy-1B", "load": {}}, "result": {}}),
+            "no model of the catalog is called 'Toy-1B'",
         ),
         (
             json!({"id": "a", "metric": "peak_reserved", "value_gib": 2.5, "kind": "measured"}),

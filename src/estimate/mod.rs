@@ -266,7 +266,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
         least_capacity_bytes: least_capacity,
         process_bytes: context.process(served.peak_allocated, served.peak_reserved),
         context_bytes: context.interval(),
-        host_bytes: managed,
+        host_bytes: managed.saturating_add(stack::host_bytes(&plan)),
         capacity_bytes: gpu.map(catalog::Gpu::usable_bytes),
         verdict: room.map(|r| r.verdict),
         headroom_bytes: room.map(|r| r.headroom),

@@ -4,14 +4,23 @@ use crate::bytes::Bytes;
 use crate::catalog::{Gpu, UsableBasis};
 use crate::plan::{AttentionKernel, Plan, Storage};
 use crate::replay::Dtype;
-use crate::scenario::{Harness, Scenario};
+use crate::scenario::{Harness, Scenario, Stack};
+use crate::stack::unsloth::{Route, route};
 
 /// What was taken for granted.
 pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<String> {
+    let versions = match plan.stack {
+        Stack::Hf => "torch 2.11, transformers 5.17, PEFT 0.21, accelerate 1.15, bitsandbytes 0.50",
+        Stack::Unsloth => {
+            "unsloth and unsloth_zoo 2026.10.9, TRL 1.15, torch 2.11, transformers 5.17, PEFT 0.21, bitsandbytes 0.50"
+        }
+    };
     let mut notes = vec![
-        "torch 2.11, transformers 5.17, PEFT 0.21, accelerate 1.15, bitsandbytes 0.50; one GPU, Linux, nothing else on the card"
-            .to_owned(),
-        format!("every micro-batch holds {} sequences of exactly {} tokens", plan.batch, plan.seq),
+        format!("{versions}; one GPU, Linux, nothing else on the card"),
+        format!(
+            "every micro-batch holds {} sequences of exactly {} tokens",
+            plan.batch, plan.seq
+        ),
     ];
     if let Some(gpu) = gpu {
         let basis = match gpu.usable_basis() {
@@ -34,10 +43,38 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
     if plan.device.capability.0 >= 9 && plan.attention == AttentionKernel::Flash {
         notes.push("attention by PyTorch's flash kernel; cuDNN's, which Hopper and later may prefer, takes a workspace of unknown size".into());
     }
+    if plan.stack == Stack::Unsloth {
+        notes.extend(unsloth(plan));
+    }
     if plan.harness != Harness::Trainer {
         notes.push("a plain training loop that drops the model's output before backward".into());
     }
     notes
+}
+
+/// The paths that Unsloth takes by itself, and why.
+fn unsloth(plan: &Plan) -> Vec<String> {
+    let layers = match plan.padding_free {
+        true => format!(
+            "hand-written layers, eager, as for padding-free batches: one row of {} documents, attention by PyTorch's SDPA document by document (neither flash-attn nor xformers installed)",
+            plan.documents()
+        ),
+        false => "hand-written layers, each compiled, as for padded batches on torch 2.11 and later".into(),
+    };
+    let card = match plan.memory {
+        None => "no card named: taken for one above 24.5 GiB",
+        Some(_) => "chosen by the card's memory and capability",
+    };
+    let loss = match route(plan) {
+        Route::Tiles { rows, columns } => {
+            format!("loss in tiles of {rows} rows x {columns} columns of logits ({card})")
+        }
+        Route::Chunks { rows } => format!(
+            "loss in chunks of {rows} rows x {} logits ({card})",
+            plan.arch.vocab
+        ),
+    };
+    vec![layers, loss]
 }
 
 /// What the user should know.

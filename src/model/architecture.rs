@@ -13,6 +13,8 @@ pub struct Architecture {
     pub hidden: u64,
     /// Decoder layers.
     pub layers: u64,
+    /// Positions that the model knows (`max_position_embeddings`).
+    pub max_positions: u64,
     /// Does the head share the embedding's weight?
     pub tied: bool,
     /// The attention of a layer.
@@ -151,6 +153,7 @@ impl Architecture {
             vocab: config.vocab_size,
             hidden: config.hidden_size,
             layers: config.num_hidden_layers,
+            max_positions: config.max_position_embeddings.unwrap_or(2048),
             tied: config.tie_word_embeddings,
             attention: Attention {
                 heads,

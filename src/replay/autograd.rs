@@ -330,6 +330,7 @@ impl Tape {
             inner.release(shared);
         }
         inner.nodes.clear();
+        inner.fused.clear();
         inner.frames.clear();
     }
 

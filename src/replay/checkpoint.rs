@@ -56,13 +56,35 @@ impl Tape {
         others: &[&Tensor<'t>],
         run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
     ) -> Tensor<'t> {
+        self.checkpoint_in(layer, input, None, others, run)
+    }
+
+    /// As [`Tape::checkpoint_reentrant`]; with a staging buffer the input waits on the host, and comes back into that
+    /// buffer for its backward pass.
+    pub fn checkpoint_in<'t>(
+        &'t self,
+        layer: u32,
+        input: &Tensor<'t>,
+        staging: Option<&Tensor<'t>>,
+        others: &[&Tensor<'t>],
+        run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
+    ) -> Tensor<'t> {
         let autocast = self.autocast();
         let node = {
             let mut inner = self.inner.borrow_mut();
             inner.records_grad(&[input.id]).then(|| {
                 let op = Gradient::Checkpoint { layer, autocast };
                 let node = inner.node(op, "CheckpointFunctionBackward", &[input.id]);
-                inner.save(node, 0, input.id);
+                match staging {
+                    None => inner.save(node, 0, input.id),
+                    Some(buffer) => {
+                        let layout = inner.records[input.id as usize].layout;
+                        let staged = inner.alias(buffer.id, layout, false);
+                        inner.records[staged as usize].requires_grad = true;
+                        inner.save(node, 0, staged);
+                        inner.release(staged);
+                    }
+                }
                 let kept = others.iter().map(|o| inner.retain(o.id)).collect();
                 inner.kept.push(kept);
                 node

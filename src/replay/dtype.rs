@@ -3,6 +3,8 @@
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
+    /// 64-bit float.
+    F64,
     /// 32-bit float.
     F32,
     /// bfloat16.
@@ -27,7 +29,7 @@ impl Dtype {
     /// Bytes an element.
     pub const fn size(self) -> u64 {
         match self {
-            Dtype::I64 => 8,
+            Dtype::F64 | Dtype::I64 => 8,
             Dtype::F32 | Dtype::I32 => 4,
             Dtype::Bf16 | Dtype::F16 => 2,
             Dtype::F8 | Dtype::I8 | Dtype::U8 | Dtype::Bool => 1,
@@ -37,6 +39,7 @@ impl Dtype {
     /// PyTorch's name.
     pub const fn name(self) -> &'static str {
         match self {
+            Dtype::F64 => "float64",
             Dtype::F32 => "float32",
             Dtype::Bf16 => "bfloat16",
             Dtype::F16 => "float16",
@@ -54,6 +57,7 @@ impl Dtype {
         use Dtype::*;
         match (self, other) {
             (a, b) if a == b => a,
+            (F64, _) | (_, F64) => F64,
             (F32, _) | (_, F32) | (Bf16, F16) | (F16, Bf16) => F32,
             (Bf16, _) | (_, Bf16) => Bf16,
             (F16, _) | (_, F16) => F16,

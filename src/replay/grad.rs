@@ -81,6 +81,16 @@ pub(super) enum Gradient {
     Gemm4bit(super::quantized::Gemm4bit),
     /// bitsandbytes' 8-bit product: the weight is dequantized.
     Gemm8bit(super::int8::Gemm8bit),
+    /// Unsloth's fused adapters, by the number of the call.
+    FastLora(u32),
+    /// Unsloth's RMSNorm.
+    FastNorm { reuse_grad: bool },
+    /// Unsloth's rotation of queries and keys.
+    FastRope,
+    /// Unsloth's head and loss.
+    FastLoss,
+    /// Zeros of the input's size, the incoming gradient copied to their first row.
+    SelectFirst,
     /// Liger's RMSNorm.
     LigerNorm,
     /// Liger's rotation of queries and keys.
@@ -118,8 +128,11 @@ impl Inner {
         if let Gradient::Linear(linear) = op {
             return self.run_linear(node, linear);
         }
-        if op == Gradient::LigerRope {
-            return self.run_liger_rope(node);
+        match op {
+            Gradient::LigerRope => return self.run_liger_rope(node),
+            Gradient::FastRope => return self.run_fast_rope(node),
+            Gradient::FastLora(call) => return self.run_fast_lora(node, call),
+            _ => {}
         }
         let buffers = std::mem::replace(&mut self.nodes[node as usize].buffers, [NONE; MAX_OUTPUTS]);
         let g = buffers[0];
@@ -260,10 +273,21 @@ impl Inner {
                     }
                 }
             }
+            Gradient::FastNorm { reuse_grad } => self.fast_norm_gradients(node, g, reuse_grad, out),
+            Gradient::FastLoss => self.fast_loss_gradients(node, out),
+            Gradient::SelectFirst => {
+                if let Some(input) = self.input(inputs[0]) {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "select_backward");
+                }
+            }
             Gradient::LigerNorm => self.liger_norm_gradients(node, g, out),
             Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
             Gradient::LigerLoss => self.liger_loss_gradients(node, out),
-            Gradient::Linear(_) | Gradient::LigerRope | Gradient::Checkpoint { .. } => {}
+            Gradient::Linear(_)
+            | Gradient::LigerRope
+            | Gradient::FastRope
+            | Gradient::FastLora(_)
+            | Gradient::Checkpoint { .. } => {}
             Gradient::Float8(linear) => self.float8_gradients(node, g, linear, out),
             Gradient::Bmm => self.bmm_gradients(node, g, out),
             Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),

@@ -147,6 +147,18 @@ impl Layout {
         self.with_contiguity()
     }
 
+    /// The same elements without a first dimension of one.
+    pub fn without_first(mut self) -> Self {
+        if self.dims > 1 && self.shape[0] == 1 {
+            self.shape.copy_within(1.., 0);
+            self.strides.copy_within(1.., 0);
+            self.dims -= 1;
+            self.shape[self.dims as usize] = 1;
+            self.strides[self.dims as usize] = 0;
+        }
+        self.with_contiguity()
+    }
+
     /// A dense tensor of as many rows as asked for.
     pub fn with_rows(mut self, rows: u64) -> Self {
         self.shape[0] = rows;

@@ -3,6 +3,7 @@
 use super::attention::Device;
 use super::autograd::{Frame, Node};
 use super::dtype::Dtype;
+use super::fast_lora::FastLora;
 use super::layout::Layout;
 use super::segment::{Fold, Order};
 use crate::estimate::Category;
@@ -173,6 +174,8 @@ pub(super) struct Inner {
     pub margin: u64,
     /// What all layers use, held until the backward pass is over where one layer stands for the last user as well.
     pub outlive: Vec<u32>,
+    /// Calls of Unsloth's fused adapters in the graph.
+    pub fused: Vec<FastLora>,
     /// The recording has ended.
     pub closed: bool,
 }
@@ -398,7 +401,8 @@ impl Inner {
     /// Drops what the graph built since `first` held.
     pub fn drop_held_from(&mut self, first: usize) {
         let group = self.group;
-        for (id, held_in) in self.held.split_off(first.min(self.held.len())) {
+        // What layers share goes with the first layer, which stands for itself.
+        for (id, held_in) in self.held.split_off(first.min(self.held.len())).into_iter().rev() {
             self.enter_group(held_in);
             self.release(id);
         }
@@ -463,6 +467,7 @@ impl Tape {
             differ: false,
             margin: 0,
             outlive: Vec::new(),
+            fused: Vec::new(),
             closed: false,
         };
         Tape {

@@ -172,6 +172,14 @@ choice! {
 }
 
 choice! {
+    /// Unsloth's class that loads the model.
+    Loader, "loader" {
+        FastLanguageModel = "fastlanguagemodel", "FastLanguageModel", "hand-written layers where the architecture has them, else as FastModel";
+        FastModel = "fastmodel", "FastModel", "transformers' own layers, compiled";
+    }
+}
+
+choice! {
     /// Matrix products in float8 while training (torchao's `convert_to_float8_training`).
     Float8, "float8" {
         Off = "none", "off", "no float8 products";

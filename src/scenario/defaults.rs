@@ -1,8 +1,8 @@
 //! What a run has when nothing is said: the defaults of each stack, and moving between stacks and methods.
 
 use super::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
-    Scenario, SdpaBackend, Stack, Targets, WeightFormat, fields,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
+    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat, fields,
 };
 
 impl Scenario {
@@ -19,6 +19,7 @@ impl Scenario {
     /// | adapters | r 16, alpha 32, fp32 | r 16, alpha 16, fp32 | TRL `ModelConfig`, PEFT `autocast_adapter_dtype=True`; `get_peft_model`, `prepare_model_for_training` |
     /// | rest of a quantized model | fp32 | as loaded | PEFT `prepare_model_for_kbit_training`, which Unsloth does not call |
     /// | allocator | segments | expandable segments | `unsloth_zoo/__init__.py` sets `PYTORCH_ALLOC_CONF` |
+    /// | batches | padded | padding-free | TRL `SFTConfig.padding_free=False`; `utils/padding_choice.py` turns it on |
     /// | clipping | on | on | `TrainingArguments.max_grad_norm=1.0` |
     pub fn for_stack(stack: Stack, method: Method) -> Self {
         let unsloth = stack == Stack::Unsloth;
@@ -58,6 +59,9 @@ impl Scenario {
             attention: Attention::Sdpa,
             sdpa_backend: SdpaBackend::Auto,
             padding: false,
+            padding_free: unsloth,
+            packing: 1,
+            loader: Loader::FastLanguageModel,
             clip: true,
             use_cache: false,
             harness: Harness::Trainer,
@@ -66,6 +70,7 @@ impl Scenario {
             float8: Float8::Off,
             expandable_segments: unsloth,
             compute_capability: None,
+            memory_gib: None,
         }
     }
 

@@ -64,6 +64,24 @@ impl FieldValue for bool {
     }
 }
 
+/// A number, or `none`.
+impl FieldValue for Option<f64> {
+    fn write(&self) -> String {
+        self.map_or_else(|| "none".into(), |value| value.to_string())
+    }
+
+    fn read(&mut self, name: &str, text: &str) -> Result<(), FieldError> {
+        if text.is_empty() || text == "none" {
+            *self = None;
+            return Ok(());
+        }
+        let mut value = 0.0;
+        value.read(name, text)?;
+        *self = Some(value);
+        Ok(())
+    }
+}
+
 /// A name, or `none`.
 impl FieldValue for Option<String> {
     fn write(&self) -> String {

@@ -70,6 +70,9 @@ pub(super) const ALL: &[Field] = &[
     field!(sdpa_backend),
     field!(autocast),
     field!(padding),
+    field!(padding_free),
+    field!(packing),
+    field!(loader),
     field!(clip),
     field!(use_cache),
     field!(harness),
@@ -78,6 +81,7 @@ pub(super) const ALL: &[Field] = &[
     field!(float8),
     field!(expandable_segments),
     field!(compute_capability),
+    field!(memory_gib),
     field!(gpu),
 ];
 

@@ -45,6 +45,7 @@ impl Limit {
             "batch" => BATCH,
             "seq" => SEQ,
             "grad_accum" => GRAD_ACCUM,
+            "packing" => BATCH,
             _ => RANK,
         }
     }

@@ -17,8 +17,8 @@ mod validate;
 mod weights;
 
 pub use choice::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Method, Optimizer, SdpaBackend, Stack,
-    WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer,
+    SdpaBackend, Stack, WeightFormat,
 };
 
 pub use fields::Difference;
@@ -120,6 +120,13 @@ pub struct Scenario {
     pub sdpa_backend: SdpaBackend,
     /// Does the batch hold padding (a mask that is not all ones)?
     pub padding: bool,
+    /// Unsloth: the sequences of a micro-batch lie behind each other in one row (`padding_free`), as its default collator
+    /// lays them; a collator of one's own pads them.
+    pub padding_free: bool,
+    /// Unsloth: documents of equal length that are packed into each sequence of `seq` tokens; 1: no packing.
+    pub packing: u64,
+    /// Unsloth: the class that loads the model.
+    pub loader: Loader,
     /// Gradient clipping (`max_grad_norm` above zero).
     pub clip: bool,
     /// `config.use_cache` left on while training.
@@ -136,6 +143,8 @@ pub struct Scenario {
     pub expandable_segments: bool,
     /// Compute capability such as `8.9` when no card is named; it chooses kernels and cuBLAS workspaces.
     pub compute_capability: Option<String>,
+    /// GiB of device memory when no card is named, such as `23.52`: Unsloth chooses the route of its loss by it.
+    pub memory_gib: Option<f64>,
 }
 
 /// A field of a scenario that cannot be used, and what would be accepted instead.

@@ -32,9 +32,12 @@ impl Scenario {
             ("batch", self.batch),
             ("seq", self.seq),
             ("grad_accum", self.grad_accum),
+            ("packing", self.packing),
         ] {
             problems.extend(Limit::of(field).check(field, value).err());
         }
+        problems.extend(self.memory_problem());
+        problems.extend(self.batching_problem());
         if self.method != Method::Full {
             problems.extend(lora_problems::of(&self.lora));
         }
@@ -96,6 +99,42 @@ impl Scenario {
         let own = card.compute_capability.as_deref().filter(|own| *own != text)?;
         let problem = format!("{} has {own}; leave it out when a card is named", card.slug);
         Some(FieldError::new("compute_capability", problem))
+    }
+
+    fn memory_problem(&self) -> Option<FieldError> {
+        let gib = self.memory_gib?;
+        let problem = match self.card() {
+            Some(card) => format!("{} has its own; leave it out when a card is named", card.slug),
+            None if (1.0..=4096.0).contains(&gib) => return None,
+            None => "give GiB between 1 and 4096".to_owned(),
+        };
+        Some(FieldError::new("memory_gib", problem))
+    }
+
+    fn batching_problem(&self) -> Option<FieldError> {
+        if self.packing > self.seq.max(1) {
+            let problem = format!(
+                "a sequence of {} tokens holds no {} documents",
+                self.seq, self.packing
+            );
+            return Some(FieldError::new("packing", problem));
+        }
+        if self.stack == Stack::Hf && (self.padding_free || self.packing > 1) {
+            let problem = "is modelled on the Unsloth stack; use stack=unsloth";
+            return Some(FieldError::new(
+                if self.padding_free {
+                    "padding_free"
+                } else {
+                    "packing"
+                },
+                problem,
+            ));
+        }
+        if self.stack == Stack::Unsloth && self.packing > 1 && !self.padding_free {
+            let problem = "packed batches are padding-free; use padding_free=true";
+            return Some(FieldError::new("padding_free", problem));
+        }
+        None
     }
 
     fn weights_problem(&self) -> Option<FieldError> {

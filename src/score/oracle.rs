@@ -11,8 +11,8 @@ use super::row::{bytes, id};
 use super::{Measured, Origin, Refusal, Row};
 use crate::model::HfConfig;
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
-    Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
+    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 
 /// Reads a row that has a `case` and a `result`.
@@ -83,6 +83,10 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         attention: word(&mut case, "attention", Attention::Sdpa)?,
         sdpa_backend: word(&mut case, "sdpa_backend", SdpaBackend::Auto)?,
         padding: case.take("padding", false)?,
+        padding_free: false,
+        packing: 1,
+        loader: Loader::FastLanguageModel,
+        memory_gib: None,
         clip: case.take("clip", Some(1.0))?.is_some_and(|norm| norm > 0.0),
         use_cache: case.take("use_cache", false)?,
         harness: word(&mut case, "harness", Harness::Loop)?,

@@ -2,18 +2,203 @@
 
 use serde_json::{Map, Value};
 
+use super::fields::Fields;
 use super::oracle::measured;
 use super::row::id;
 use super::{Origin, Refusal, Row};
+use crate::catalog::{self, Model};
+use crate::model::HfConfig;
+use crate::scenario::{
+    Checkpointing, Loader, Lora, Method, ModelRef, Optimizer, Scenario, Stack, Targets, WeightFormat,
+};
 
 /// Reads a row whose `case.model` is a name.
 pub(super) fn read(fields: &Map<String, Value>) -> Option<Row> {
-    let model = fields.get("case")?.get("model")?.as_str()?;
+    let case = fields.get("case")?.as_object()?;
+    let model = case.get("model")?.as_str()?;
+    let failed = fields
+        .get("result")
+        .and_then(|result| result.get("error"))
+        .is_some_and(|error| !error.is_null());
     Some(Row {
         id: id(fields),
         origin: Origin::default(),
         model: Some(model.into()),
-        scenario: Err(Refusal("the Unsloth stack is not modelled yet".into())),
+        scenario: match failed {
+            true => Err(Refusal("the run itself ended in an error".into())),
+            false => scenario(case.clone()),
+        },
         measured: measured(fields),
     })
+}
+
+fn not_modelled(field: &str, what: &str) -> Refusal {
+    Refusal(format!("{field}: {what} is not modelled"))
+}
+
+/// The scenario of a case. The defaults are those of the measuring program.
+fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
+    let mut case = Fields::new("", case);
+    for known_not_to_matter in ["id", "audit", "trace", "steps"] {
+        let _: Value = case.take(known_not_to_matter, Value::Null)?;
+    }
+    let (method, weights, skip_modules) = load(&mut case)?;
+    let lora = lora(&mut case)?;
+    let method = if lora.is_none() { Method::Full } else { method };
+    let defaults = Scenario::for_stack(Stack::Unsloth, method);
+    let (compute_capability, memory_gib) = card(&mut case)?;
+    let batch: u64 = case.take("batch", 2)?;
+    let mut seq: u64 = case.take("seq", 2048)?;
+    let packing = packing(&mut case, &mut seq)?;
+    let own_collator = case.take("own_collator", false)?;
+    let padding_free = case.take::<Option<bool>>("padding_free", None)?;
+    let read = Scenario {
+        model: ModelRef::Config(Box::new(model(&mut case)?)),
+        gpu: None,
+        weights,
+        skip_modules,
+        lora: lora.unwrap_or(defaults.lora),
+        batch,
+        seq,
+        packing,
+        padding_free: !own_collator && padding_free != Some(false),
+        loader: match case.take("loader", "auto".to_string())?.as_str() {
+            "auto" | "FastLanguageModel" => Loader::FastLanguageModel,
+            "FastModel" => Loader::FastModel,
+            other => return Err(not_modelled("loader", other)),
+        },
+        grad_accum: case.take("grad_accum", 1)?,
+        optimizer: {
+            let word = case.take("optim", Optimizer::Adamw8bit.slug().to_string())?;
+            word.parse().map_err(|_| not_modelled("optim", &word))?
+        },
+        checkpointing: match case.take("checkpointing", Value::from("unsloth"))? {
+            Value::Bool(false) => Checkpointing::None,
+            Value::Bool(true) => Checkpointing::HfReentrant,
+            Value::String(word) if word == "unsloth" => Checkpointing::Unsloth,
+            other => return Err(not_modelled("checkpointing", &other.to_string())),
+        },
+        expandable_segments: match case.take::<Option<String>>("alloc_conf", None)?.as_deref() {
+            None | Some("expandable_segments:True") => true,
+            Some("expandable_segments:False") => false,
+            Some(other) => return Err(not_modelled("alloc_conf", other)),
+        },
+        compute_capability: Some(compute_capability),
+        memory_gib: Some(memory_gib),
+        ..defaults
+    };
+    match case.take("trainer", "sft".to_string())?.as_str() {
+        "sft" => {}
+        other => return Err(not_modelled("trainer", other)),
+    }
+    if case.take::<Value>("lengths", Value::Null)? != Value::Null {
+        return Err(not_modelled("lengths", "a mixture of lengths"));
+    }
+    case.finish()?;
+    Ok(read)
+}
+
+/// The configuration of a model of the catalog that has this name.
+fn model(case: &mut Fields) -> Result<HfConfig, Refusal> {
+    let name: String = case.take("model", String::new())?;
+    let layers: Option<u64> = case.take("layers", None)?;
+    let own: Option<HfConfig> = case.take("config", None)?;
+    let alike = |m: &&Model| m.name().eq_ignore_ascii_case(&name);
+    let longer = |m: &&Model| {
+        let stem = format!("{}-", name.to_ascii_lowercase());
+        m.name().to_ascii_lowercase().starts_with(&stem)
+    };
+    let models = || catalog::models().iter();
+    let found = models().find(alike).or_else(|| models().find(longer));
+    let mut config = match (own, found) {
+        (Some(own), _) => own,
+        (None, Some(model)) => model.config.clone(),
+        (None, None) => return Err(Refusal(format!("no model of the catalog is called '{name}'"))),
+    };
+    if let Some(layers) = layers {
+        config.num_hidden_layers = layers;
+    }
+    Ok(config)
+}
+
+/// `from_pretrained`'s arguments, and repositories that are quantized already.
+fn load(case: &mut Fields) -> Result<(Method, WeightFormat, Vec<String>), Refusal> {
+    let mut given = case.object("load", "load.")?;
+    let four_bit = given.take("load_in_4bit", true)?;
+    let sixteen_bit = given.take("load_in_16bit", false)?;
+    let full = given.take("full_finetuning", false)?;
+    let fp8: Value = given.take("load_in_fp8", Value::from(false))?;
+    given.finish()?;
+    let mut prequantized = case.object("prequant", "prequant.")?;
+    let skip: Vec<String> = prequantized.take("skip", Vec::new())?;
+    prequantized.finish()?;
+    let dtype: Option<String> = case.take("dtype", None)?;
+    if let Some(dtype) = dtype {
+        return Err(not_modelled("dtype", &dtype));
+    }
+    if fp8 != false {
+        return Err(not_modelled("load_in_fp8", &fp8.to_string()));
+    }
+    match (full, four_bit, sixteen_bit) {
+        (true, ..) => Ok((Method::Full, WeightFormat::Bf16, skip)),
+        (false, true, false) => Ok((Method::Qlora, WeightFormat::Nf4Dq, skip)),
+        (false, false, _) => Ok((Method::Lora, WeightFormat::Bf16, skip)),
+        _ => Err(not_modelled("load", "4 and 16 bit at once")),
+    }
+}
+
+/// Adapters; without them every weight is trained. Embedding and head among the targets are trained whole.
+fn lora(case: &mut Fields) -> Result<Option<Lora>, Refusal> {
+    let default = serde_json::json!({});
+    let given: Option<Map<String, Value>> = case.take("lora", default.as_object().cloned())?;
+    let Some(given) = given else { return Ok(None) };
+    let mut given = Fields::new("lora.", given);
+    let all = [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    ];
+    let targets: Vec<String> = given.take("targets", all.map(String::from).to_vec())?;
+    let whole = |name: &String| matches!(name.as_str(), "embed_tokens" | "lm_head");
+    let (saved, adapted) = targets.into_iter().partition(whole);
+    let read = Lora {
+        rank: given.take("rank", 16)?,
+        alpha: given.take("alpha", 16.0)?,
+        dropout: given.take("dropout", 0.0)?,
+        targets: Targets::Modules(adapted),
+        modules_to_save: saved,
+        use_rslora: given.take("use_rslora", false)?,
+        use_dora: given.take("use_dora", false)?,
+        ..Lora::default()
+    };
+    given.finish()?;
+    Ok(Some(read))
+}
+
+/// Documents in a row: `packing` lays as many as fit into `seq` tokens behind each other.
+fn packing(case: &mut Fields, seq: &mut u64) -> Result<u64, Refusal> {
+    let packs = case.take::<Option<bool>>("packing", None)?;
+    let from: Option<u64> = case.take("pack_from", None)?;
+    match (packs, from) {
+        (Some(true), Some(from)) if from > 0 && *seq >= from => {
+            let documents = *seq / from;
+            *seq = documents * from;
+            Ok(documents)
+        }
+        (Some(true), _) => Err(not_modelled("packing", "packing of unknown documents")),
+        _ => Ok(1),
+    }
+}
+
+fn card(case: &mut Fields) -> Result<(String, f64), Refusal> {
+    let mut gpu = case.object("gpu", "gpu.")?;
+    let capability = gpu.take("cc", "8.9".to_string())?;
+    let memory = gpu.take("memory_gib", 23.52)?;
+    let _name: Value = gpu.take("name", Value::Null)?;
+    gpu.finish()?;
+    Ok((capability, memory))
 }

@@ -4,6 +4,7 @@ use super::Detail;
 use crate::model::Part;
 use crate::plan::Plan;
 use crate::replay::{Group, Order};
+use crate::scenario::Checkpointing;
 
 /// The layers to record, in order, each with the group of layers it stands for; and the order of the groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +71,9 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
         });
         let kind = &mut kinds[at];
         let new = index < apart || !std::mem::replace(&mut kind.met, index >= apart);
-        let alone = new && detail == Detail::Segments;
+        // The input of the last layer is not taken off the GPU.
+        let stays = plan.checkpointing == Checkpointing::Unsloth && index + 1 == layers;
+        let alone = (new && detail == Detail::Segments) || stays;
         if new {
             bounded = index + 1;
         }

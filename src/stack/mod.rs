@@ -2,9 +2,11 @@
 
 mod blocks;
 pub mod hf;
+pub mod unsloth;
 
 use crate::plan::Plan;
 use crate::replay::Recording;
+use crate::scenario::Stack;
 pub(crate) use blocks::blocks;
 
 /// How much of a run is recorded.
@@ -21,10 +23,24 @@ pub enum Detail {
 
 /// Records the run: loading and two training steps (optimizer states are born in the first).
 pub fn record(plan: &Plan, detail: Detail) -> Recording {
-    hf::record(plan, detail)
+    match plan.stack {
+        Stack::Hf => hf::record(plan, detail),
+        Stack::Unsloth => unsloth::record(plan, detail),
+    }
 }
 
 /// The highest live bytes of the training steps, each request rounded up to 512 bytes, by segments.
 pub fn peak(plan: &Plan) -> u64 {
-    hf::peak(plan)
+    match plan.stack {
+        Stack::Hf => hf::peak(plan),
+        Stack::Unsloth => unsloth::peak(plan),
+    }
+}
+
+/// Pinned host memory that the run takes.
+pub fn host_bytes(plan: &Plan) -> u64 {
+    match plan.stack {
+        Stack::Hf => 0,
+        Stack::Unsloth => unsloth::host_bytes(plan),
+    }
 }

@@ -67,7 +67,7 @@ const PROGRAMS: &[(&str, Program)] = &[
 
 /// Stacks that are no Hugging Face training loop, by a part of their name, and why their rows are refused.
 const OTHER_STACKS: &[(&str, &str)] = &[
-    ("unsloth", "the Unsloth stack is not modelled yet"),
+    ("unsloth", "published runs of Unsloth are not read yet"),
     ("lit-gpt", "LitGPT runs its own model code, which is not modelled"),
     ("litgpt", "LitGPT runs its own model code, which is not modelled"),
     (

@@ -210,7 +210,7 @@ fn draw<'t>(tape: &'t Tape, plan: &Plan) -> (Vec<Batch<'t>>, Tensor<'t>) {
 const NORM_CHUNK: u64 = 65_536;
 
 /// `torch.nn.utils.clip_grad_norm_`: a norm a tensor, their norm, a factor. Returns the norm.
-fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) -> Tensor<'t> {
+pub fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) -> Tensor<'t> {
     let (mut dtypes, mut all) = (Vec::new(), 0u64);
     model.for_each_trained(tape, |w| {
         if !dtypes.contains(&w.dtype()) {

@@ -1,0 +1,81 @@
+//! Batches as TRL's padding-free collator lays them: one row of all sequences.
+
+use crate::estimate::Category;
+use crate::plan::Plan;
+use crate::replay::{Dtype, Tape, Tensor};
+use std::cell::RefCell;
+
+/// A micro-batch on the GPU.
+#[derive(Debug)]
+pub struct Batch<'t> {
+    /// `input_ids`.
+    pub ids: Tensor<'t>,
+    /// `labels`.
+    pub labels: Tensor<'t>,
+    /// `position_ids`, which begin again with each document.
+    pub _positions: Tensor<'t>,
+    /// `packed_seq_lengths`.
+    pub lengths: Tensor<'t>,
+    /// Labelled tokens, counted.
+    _items: Tensor<'t>,
+}
+
+impl<'t> Batch<'t> {
+    /// The batch moves to the GPU, and its labelled tokens are counted
+    /// (`unsloth_zoo/loss_utils.py: _unsloth_get_batch_samples, count_batch_items`).
+    pub fn load(tape: &'t Tape, plan: &Plan) -> Self {
+        let (tokens, documents) = (plan.tokens(), plan.documents());
+        let move_to = |name| tape.tensor(&[1, tokens], Dtype::I64, Category::Inputs, name);
+        let (ids, labels, positions) = (move_to("input_ids"), move_to("labels"), move_to("position_ids"));
+        let lengths = tape.tensor(&[documents], Dtype::I32, Category::Inputs, "packed_seq_lengths");
+        let items = {
+            const OP: &str = "count_batch_items";
+            let temporary = |n, dtype| tape.temporary(&[n], dtype, OP);
+            let after = tokens.saturating_sub(1);
+            let _labelled = temporary(after, Dtype::Bool);
+            let _boundaries = {
+                let _ends = (temporary(documents, Dtype::I64), temporary(documents, Dtype::I64));
+                tape.scratch(1279, OP);
+                let _scalars = [(); 5].map(|()| temporary(1, Dtype::I64));
+                temporary(tokens, Dtype::Bool)
+            };
+            drop((temporary(after, Dtype::Bool), temporary(after, Dtype::Bool)));
+            let count = temporary(1, Dtype::I64);
+            tape.scratch(after * 8, OP);
+            count
+        };
+        Batch {
+            ids,
+            labels,
+            _positions: positions,
+            lengths,
+            _items: items,
+        }
+    }
+}
+
+/// The boundaries of the row's documents on the GPU, made once a micro-batch and kept until the next's
+/// (`unsloth/utils/packing.py: get_packed_info_from_kwargs`).
+#[derive(Debug, Default)]
+pub struct Boundaries<'t>(RefCell<Option<[Tensor<'t>; 2]>>);
+
+impl<'t> Boundaries<'t> {
+    fn cumulative(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
+        tape.temporary(&[plan.documents() + 1], Dtype::I32, "packed_seq_lengths")
+    }
+
+    /// The first layer of a micro-batch makes them.
+    pub fn renew(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> Option<Tensor<'t>> {
+        let fresh = Self::cumulative(tape, plan);
+        tape.scratch(1023, "cumsum");
+        let old = self.0.replace(Some([fresh, batch.lengths.clone()]));
+        // The lengths of the batch before are held by a variable of the call until its rotation is done.
+        old.map(|[_, lengths]| lengths)
+    }
+
+    /// As after a step.
+    pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
+        let lengths = tape.temporary(&[plan.documents()], Dtype::I32, "packed_seq_lengths");
+        self.0.replace(Some([Self::cumulative(tape, plan), lengths]));
+    }
+}

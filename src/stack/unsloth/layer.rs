@@ -1,0 +1,141 @@
+//! The hand-written decoder layer of Llama, Mistral, Qwen2 and Qwen3 (`unsloth/models/llama.py:
+//! LlamaDecoderLayer_fast_forward, LlamaAttention_fast_forward`, `qwen3.py`).
+
+use super::attention::packed;
+use super::batch::Batch;
+use super::model::{Model, fast_parts};
+use crate::plan::Plan;
+use crate::replay::{FastLinear, Place, Tensor};
+use crate::stack::hf::linear::Linear;
+use crate::stack::hf::model::{Layer, Module};
+
+const QKV: [&str; 3] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
+const OUTPUT: &str = "self_attn.o_proj";
+const MLP: [&str; 3] = ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
+
+/// The linear layers of this path.
+fn linear_of<'a, 't>(layer: &'a Layer<'t>, path: &str) -> Option<&'a Linear<'t>> {
+    layer.parts.iter().find_map(|(part, module)| match module {
+        Module::Linear(linear) if part.path == path => Some(linear),
+        _ => None,
+    })
+}
+
+/// The linear layers that run inside fused functions.
+pub fn fused<'a, 't>(layer: &'a Layer<'t>) -> impl Iterator<Item = &'a Linear<'t>> {
+    let group = |paths: &'static [&'static str]| {
+        let linears: Option<Vec<_>> = paths
+            .iter()
+            .map(|path| linear_of(layer, path).filter(|linear| fast_parts(linear).is_some()))
+            .collect();
+        linears.into_iter().flatten()
+    };
+    group(&QKV).chain(group(&[OUTPUT])).chain(group(&MLP))
+}
+
+impl<'t> Model<'t> {
+    fn fused<const N: usize>(
+        &self,
+        position: usize,
+        paths: [&'static str; N],
+    ) -> Option<[FastLinear<'_, 't>; N]> {
+        let linears: Vec<_> = paths
+            .into_iter()
+            .map_while(|path| self.fast(position, path))
+            .collect();
+        linears.try_into().ok()
+    }
+
+    /// `decoder_layer(hidden_states, ...)` of the recorded layer at this position. `first` is the batch in the first
+    /// layer of a micro-batch.
+    pub fn layer(
+        &self,
+        plan: &Plan,
+        position: usize,
+        x: Tensor<'t>,
+        positions: &Tensor<'t>,
+        first: Option<&Batch<'t>>,
+    ) -> Tensor<'t> {
+        let Some(layer) = self.base.layers.get(position) else {
+            return x;
+        };
+        let tape = x.tape();
+        let outer = tape.enter(Place {
+            layer: Some(layer.index),
+            module: "",
+        });
+        let norm = |path, x: &Tensor<'t>| match layer.weight(path) {
+            Some(weight) => tape.within(path, || x.fast_rms_norm(weight, true)),
+            None => x.clone(),
+        };
+        let mut residual = x;
+        let mut hidden = norm("input_layernorm", &residual);
+        hidden = self.attention(plan, position, &hidden, positions, first);
+        hidden = residual.add(&hidden);
+        residual = hidden;
+        hidden = norm("post_attention_layernorm", &residual);
+        hidden = self.mlp(plan, position, &hidden);
+        hidden = residual.add(&hidden);
+        drop(residual);
+        tape.enter(outer);
+        hidden
+    }
+
+    fn attention(
+        &self,
+        plan: &Plan,
+        position: usize,
+        x: &Tensor<'t>,
+        positions: &Tensor<'t>,
+        first: Option<&Batch<'t>>,
+    ) -> Tensor<'t> {
+        let (a, tape, layer) = (&plan.arch.attention, x.tape(), &self.base.layers[position]);
+        let dropout = plan.lora.as_ref().is_some_and(|lora| lora.dropout);
+        let heads = |t: Tensor<'t>, n: u64| t.reshape(&[1, plan.row_length(), n, a.head_dim]);
+        let [q, k, v] = match self.fused(position, QKV) {
+            Some(linears) => tape.within("self_attn.qkv", || x.fast_qkv(linears, dropout, &self.buffer)),
+            None => QKV.map(|path| layer.linear(path, x)),
+        };
+        let mut q = heads(q, a.heads);
+        let mut k = heads(k, a.kv_heads);
+        let v = heads(v, a.kv_heads).transpose(1, 2);
+        let attended = tape.within("self_attn", || {
+            if a.query_norm.is_some() {
+                let old = first.and_then(|batch| self.boundaries.renew(tape, plan, batch));
+                (q, k) = q.fast_qk_norm_rope(&k, positions);
+                drop(old);
+                (q, k) = (q.transpose(1, 2), k.transpose(1, 2));
+            } else {
+                (q, k) = (q.transpose(1, 2), k.transpose(1, 2));
+                let old = first.and_then(|batch| self.boundaries.renew(tape, plan, batch));
+                (q, k) = q.fast_rope(&k, positions);
+                drop(old);
+            }
+            packed(plan, &q, &k, &v)
+        });
+        let out = attended.reshape(&[1, plan.row_length(), a.heads * a.head_dim]);
+        drop(attended);
+        match self.fused(position, [OUTPUT]) {
+            Some([linear]) => tape.within(OUTPUT, || out.fast_linear(linear, dropout, &self.buffer)),
+            None => layer.linear(OUTPUT, &out),
+        }
+    }
+
+    fn mlp(&self, plan: &Plan, position: usize, x: &Tensor<'t>) -> Tensor<'t> {
+        let (tape, layer) = (x.tape(), &self.base.layers[position]);
+        let dropout = plan.lora.as_ref().is_some_and(|lora| lora.dropout);
+        if let Some(linears) = self.fused(position, MLP) {
+            return tape.within("mlp", || x.fast_mlp(linears, dropout, &self.buffer));
+        }
+        let [gate_proj, up_proj, down_proj] = MLP;
+        let product = {
+            let gate = {
+                let gate = layer.linear(gate_proj, x);
+                tape.within("mlp.act_fn", || gate.activation(plan.arch.mlp.activation))
+            };
+            let up = layer.linear(up_proj, x);
+            tape.within("mlp", || gate.mul(&up))
+        };
+        layer.linear(down_proj, &product)
+    }
+}

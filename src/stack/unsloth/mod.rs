@@ -1,0 +1,67 @@
+//! The Unsloth stack: unsloth and unsloth_zoo 2026.10.9, TRL 1.15, transformers 5.17, PEFT 0.21, bitsandbytes 0.50 on
+//! torch 2.11. Hand-written layers: Llama, Mistral, Qwen2, Qwen3.
+
+mod attention;
+mod batch;
+mod checkpoint;
+mod layer;
+mod loss;
+mod model;
+mod rope;
+mod step;
+
+pub use checkpoint::host_bytes;
+pub use loss::{Route, route};
+
+use super::Detail;
+use crate::plan::Plan;
+use crate::replay::{Phase, Recording, Tape};
+use model::Model;
+use std::ops::RangeInclusive;
+
+/// Records loading and two training steps.
+pub fn record(plan: &Plan, detail: Detail) -> Recording {
+    let tape = Tape::new(plan.device, plan.workspace_bytes);
+    run(&tape, plan, detail, 1..=2);
+    Recording {
+        expandable_segments: plan.expandable_segments,
+        ..tape.finish()
+    }
+}
+
+/// The highest live bytes of the training steps by segments: the second step alone, with everything that the first leaves
+/// behind.
+pub fn peak(plan: &Plan) -> u64 {
+    let tape = Tape::folding(plan.device, plan.workspace_bytes);
+    run(&tape, plan, Detail::Segments, 2..=2);
+    let second = tape.peak();
+    drop(tape);
+    match rope::are_computed_on_the_gpu(plan) {
+        true => second.max(peak_of_tables(plan)),
+        false => second,
+    }
+}
+
+/// The highest live bytes of the first step while it computes its rotary tables.
+fn peak_of_tables(plan: &Plan) -> u64 {
+    let tape = Tape::folding(plan.device, plan.workspace_bytes);
+    tape.phase(Phase::Load, 0, 0);
+    let mut model = Model::load(&tape, plan, Detail::Segments);
+    model.prepare(&tape, plan);
+    step::first_tables(&tape, plan, &model);
+    let peak = tape.peak();
+    tape.stop();
+    drop(model);
+    peak
+}
+
+fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {
+    tape.logits_are(plan.tokens(), plan.arch.vocab);
+    tape.phase(Phase::Load, 0, 0);
+    let mut model = Model::load(tape, plan, detail);
+    model.prepare(tape, plan);
+    step::train(tape, plan, &model, steps);
+    // What is still alive is not part of the recording: handles may be dropped in any order.
+    tape.stop();
+    drop(model);
+}

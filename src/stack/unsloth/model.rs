@@ -1,0 +1,115 @@
+//! The model as Unsloth patches it: the modules that transformers and PEFT made, and what its kernels keep beside them.
+
+use super::batch::Boundaries;
+use super::checkpoint::Staging;
+use super::rope::Tables;
+use crate::plan::Plan;
+use crate::replay::{FastLinear, FastWeight, Tape, Tensor, UnpackBuffer};
+use crate::stack::Detail;
+use crate::stack::hf::linear::{Base, Linear};
+use crate::stack::hf::model::{Layer, Model as Base16, Module};
+use std::cell::RefCell;
+
+/// Where a weight was unpacked last.
+pub type UnpackPlan<'t> = RefCell<Option<Tensor<'t>>>;
+
+/// The model.
+#[derive(Debug)]
+pub struct Model<'t> {
+    /// The modules.
+    pub base: Base16<'t>,
+    /// The buffer of unpacked weights.
+    pub buffer: UnpackBuffer<'t>,
+    /// By recorded layer and part.
+    plans: Vec<Vec<UnpackPlan<'t>>>,
+    /// Rotary tables.
+    pub tables: Tables<'t>,
+    /// Off-loaded checkpointing.
+    pub staging: Staging<'t>,
+    /// Boundaries of packed documents.
+    pub boundaries: Boundaries<'t>,
+}
+
+impl<'t> Model<'t> {
+    /// Loads the base model.
+    pub fn load(tape: &'t Tape, plan: &Plan, detail: Detail) -> Self {
+        let base = Base16::load(tape, plan, detail);
+        let plans = base
+            .layers
+            .iter()
+            .map(|layer| layer.parts.iter().map(|_| UnpackPlan::default()).collect())
+            .collect();
+        Model {
+            base,
+            buffer: UnpackBuffer::default(),
+            plans,
+            tables: Tables::default(),
+            staging: Staging::default(),
+            boundaries: Boundaries::default(),
+        }
+    }
+
+    /// Adapters; the embedding's output requires gradients (`prepare_model_for_training`).
+    pub fn prepare(&mut self, tape: &'t Tape, plan: &Plan) {
+        self.base.prepare(tape, plan);
+        self.base.input_requires_grad = true;
+    }
+
+    /// What the first step leaves behind beside states: buffers and tables.
+    pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
+        self.tables.ensure(tape, plan);
+        self.staging.settle(tape, plan);
+        self.boundaries.settle(tape, plan);
+        for (layer, plans) in self.base.layers.iter().zip(&self.plans) {
+            for ((_, module), unpacked) in layer.parts.iter().zip(plans) {
+                if let Module::Linear(linear) = module
+                    && self.is_fused_in_buffer(layer, linear)
+                {
+                    let elements = linear.inputs.saturating_mul(linear.outputs);
+                    unpacked.replace(Some(self.buffer.of(tape, elements, plan.dtype)));
+                }
+            }
+        }
+        for unpacked in self.plans.iter().flatten() {
+            unpacked.replace(None);
+        }
+    }
+
+    fn is_fused_in_buffer(&self, layer: &Layer<'t>, linear: &Linear<'t>) -> bool {
+        let in_buffer = matches!(linear.base, Base::FourBit { .. }) && !linear.dropout;
+        in_buffer && super::layer::fused(layer).any(|own| std::ptr::eq(own, linear))
+    }
+
+    /// A linear layer of a recorded layer as fused functions see it: one with an adapter and without a bias, on a base
+    /// that they can read.
+    pub fn fast<'a>(&'a self, position: usize, path: &'static str) -> Option<FastLinear<'a, 't>> {
+        let layer = self.base.layers.get(position)?;
+        let index = layer.parts.iter().position(|(part, _)| part.path == path)?;
+        let (_, Module::Linear(linear)) = &layer.parts[index] else {
+            return None;
+        };
+        let (weight, (a, b)) = fast_parts(linear)?;
+        Some(FastLinear {
+            inputs: linear.inputs,
+            outputs: linear.outputs,
+            weight,
+            lora: (a, b),
+            plan: &self.plans[position][index],
+        })
+    }
+}
+
+/// What a fused function needs of a linear layer (`LlamaModel.patch_peft_model`).
+pub fn fast_parts<'a, 't>(linear: &'a Linear<'t>) -> Option<(FastWeight, (&'a Tensor<'t>, &'a Tensor<'t>))> {
+    let weight = match &linear.base {
+        Base::Plain(_) => FastWeight::Plain,
+        Base::FourBit { .. } => FastWeight::Packed,
+        Base::Float8 { .. } | Base::EightBit { .. } => return None,
+    };
+    let adapters = linear.lora.as_ref()?;
+    if adapters.magnitude.is_some() {
+        return None;
+    }
+    let (a, b) = (&adapters.a, &adapters.b);
+    linear.bias.is_none().then_some((weight, (a, b)))
+}

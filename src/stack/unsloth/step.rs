@@ -1,0 +1,149 @@
+//! Training steps as TRL's `SFTTrainer` under Unsloth runs them.
+
+use super::batch::Batch;
+use super::loss;
+use super::model::Model;
+use crate::estimate::Category;
+use crate::plan::Plan;
+use crate::replay::{Dtype, Group, Phase, Tape, Tensor};
+use crate::scenario::Checkpointing;
+use crate::stack::hf::optimizer::States;
+use crate::stack::hf::scaler::Scaler;
+use crate::stack::hf::step::clip_gradients;
+use std::ops::RangeInclusive;
+
+/// Micro-batches that are replayed of a step: the first makes the gradients, the others add to them alike.
+const MICRO_BATCHES: u64 = 2;
+/// Micro-batches of ids and labels that are kept one by one; further ones weigh nothing beside a run this long.
+const MOST_BATCHES: u64 = 256;
+
+/// Trains these steps: states and buffers are born in the first, the second is the steady state.
+pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInclusive<u8>) {
+    let mut states = States::default();
+    if *steps.start() > 1 {
+        states.create_all(tape, &model.base, plan);
+        model.settle(tape, plan);
+    }
+    tape.phase(Phase::Data, *steps.start(), 0);
+    let scalar = || tape.temporary(&[], Dtype::F32, "scalar");
+    let _total_loss = tape.tensor(&[], Dtype::F32, Category::Other, "tensor");
+    let mut batches: Option<(Vec<Batch<'t>>, Tensor<'t>)> = None;
+    // `tr_loss_step` and `grad_norm` stay bound until the next ones are made.
+    let (mut last_loss, mut last_norm, mut scaler) = (None, None, None);
+    if *steps.start() > 1 {
+        scaler = Scaler::is_used(plan).then(|| Scaler::new(tape));
+        (last_loss, last_norm) = (Some(scalar()), plan.clip.then(scalar));
+    }
+    for step in steps.clone() {
+        // All micro-batches of a step are drawn at once, and those of the step before dropped after that.
+        batches = Some(draw(tape, plan));
+        let Some((micro_batches, _)) = &batches else {
+            return;
+        };
+        for (micro, batch) in micro_batches.iter().enumerate().take(MICRO_BATCHES as usize) {
+            tape.phase(Phase::Forward, step, micro as u8);
+            tape.set_autocast(plan.autocast);
+            let (mut loss, leaf) = model.forward(tape, plan, batch);
+            tape.set_autocast(None);
+            drop(leaf);
+            loss = loss.scale();
+            tape.phase(Phase::Backward, step, micro as u8);
+            let divided = loss.scale();
+            match Scaler::is_used(plan) {
+                true => {
+                    let scaler = scaler.get_or_insert_with(|| Scaler::new(tape));
+                    let scaled = scaler.scaled(&divided);
+                    model.backward(tape, plan, &scaled);
+                }
+                false => model.backward(tape, plan, &divided),
+            }
+            last_loss = Some(divided);
+            tape.phase(Phase::Clip, step, micro as u8);
+        }
+        // `grad_norm = None` before the optimizer's step.
+        last_norm = None;
+        if plan.clip {
+            if let Some(scaler) = &mut scaler {
+                scaler.unscale(tape);
+            }
+            last_norm = Some(clip_gradients(tape, &model.base));
+        }
+        tape.phase(Phase::Optimizer, step, 0);
+        match &mut scaler {
+            Some(scaler) => scaler.step(tape, plan, || states.step(tape, &model.base, plan)),
+            None => states.step(tape, &model.base, plan),
+        }
+        tape.phase(Phase::ZeroGrad, step, 0);
+        model.base.for_each_trained(tape, |w| w.drop_grad());
+        if step < *steps.end() {
+            tape.phase(Phase::Data, step + 1, 0);
+        }
+    }
+    drop((batches, last_loss, last_norm, scaler));
+}
+
+/// The first step up to its rotary tables, while which small runs take most.
+pub fn first_tables<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>) {
+    tape.phase(Phase::Data, 1, 0);
+    let _total_loss = tape.tensor(&[], Dtype::F32, Category::Other, "tensor");
+    let (batches, _items) = draw(tape, plan);
+    drop(batches.first().map(|batch| model.embed(tape, plan, batch)));
+}
+
+/// The micro-batches of a step and their number of labelled tokens.
+fn draw<'t>(tape: &'t Tape, plan: &Plan) -> (Vec<Batch<'t>>, Tensor<'t>) {
+    let batches: Vec<_> = (0..plan.grad_accum.clamp(1, MOST_BATCHES))
+        .map(|_| Batch::load(tape, plan))
+        .collect();
+    let _sum = tape.temporary(&[], Dtype::I64, "sum");
+    let items = tape.temporary(&[], Dtype::I64, "to");
+    (batches, items)
+}
+
+impl<'t> Model<'t> {
+    /// Positions and embedded tokens, and the tables when there are none yet.
+    fn embed(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> (Tensor<'t>, Tensor<'t>) {
+        let positions = tape.temporary(&[1, plan.tokens()], Dtype::I32, "to");
+        let embeds = tape.within("embed_tokens", || self.base.embed.embedding(&batch.ids));
+        if self.base.input_requires_grad {
+            embeds.set_requires_grad(true);
+        }
+        tape.within("rotary_emb", || self.tables.ensure(tape, plan));
+        (positions, embeds)
+    }
+
+    /// `LlamaForCausalLM.forward` with labels: the loss, and the embedded tokens where they are a leaf.
+    fn forward(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> (Tensor<'t>, Option<Tensor<'t>>) {
+        let (positions, mut hidden) = self.embed(tape, plan, batch);
+        let leaf = self.base.has_leaf().then(|| hidden.clone());
+        for (position, layer) in self.base.layers.iter().enumerate() {
+            tape.enter_group(layer.group);
+            let first = (position == 0).then_some(batch);
+            let run = |x| self.layer(plan, position, x, &positions, first);
+            hidden = match plan.checkpointing {
+                Checkpointing::None => run(hidden),
+                _ => {
+                    let staging = self.staging.of(tape, plan, layer.index);
+                    tape.checkpoint_in(layer.index, &hidden, staging.as_ref(), &[&positions], run)
+                }
+            };
+        }
+        tape.enter_group(Group::default());
+        hidden = tape.within("norm", || hidden.fast_rms_norm(&self.base.norm, true));
+        let head = self.base.head_weight();
+        let loss = tape.within("loss", || loss::loss(tape, plan, hidden, head, batch));
+        (loss, leaf)
+    }
+
+    /// `loss.backward()`.
+    fn backward(&self, tape: &'t Tape, plan: &Plan, loss: &Tensor<'t>) {
+        tape.backward(loss, &|index, x, mut held| {
+            let at = self.base.layers.iter().position(|layer| layer.index == index);
+            match (at, held.pop()) {
+                (Some(position), Some(positions)) => self.layer(plan, position, x, &positions, None),
+                _ => x,
+            }
+        });
+        self.staging.after_backward();
+    }
+}
