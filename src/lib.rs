@@ -18,6 +18,7 @@ pub mod claims;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod estimate;
+pub mod export;
 pub mod model;
 pub mod plan;
 pub mod quant;
