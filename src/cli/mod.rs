@@ -1,8 +1,10 @@
 //! The command line of the native companion: a thin door to [`estimate`](crate::estimate::estimate), the
 //! [`catalog`](crate::catalog) and [`score`](crate::score). Nothing is computed here.
 
+mod accuracy;
 mod advise;
 mod advise_view;
+mod calibrate;
 mod estimate;
 mod estimate_view;
 mod explain;
@@ -51,6 +53,10 @@ enum Command {
     Gpus(gpus::GpusArgs),
     /// Hold estimates against measured runs
     Score(score::ScoreArgs),
+    /// Write the accuracy of the estimates as a page with charts, or as Markdown
+    Report(accuracy::ReportArgs),
+    /// Recompute the calibration table from measured runs
+    Calibrate(calibrate::CalibrateArgs),
     /// Measure real runs on this machine's card and hold the estimates against them
     Validate(Box<validate::ValidateArgs>),
 }
@@ -69,6 +75,8 @@ impl Cli {
             Command::Models(args) => args.run(),
             Command::Gpus(args) => args.run(),
             Command::Score(args) => args.run(),
+            Command::Report(args) => args.run(),
+            Command::Calibrate(args) => args.run(),
             Command::Validate(args) => args.run(),
         }
     }

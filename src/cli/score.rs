@@ -7,7 +7,7 @@ use clap::Args;
 use super::score_view::view;
 use super::{Exit, Problems, Report};
 use crate::scenario::Scenario;
-use crate::score::{self, LineError, RowScore};
+use crate::score::{self, LineError, Row, RowScore};
 
 /// Arguments of `plimsoll score`.
 #[derive(Debug, Args)]
@@ -30,17 +30,8 @@ impl ScoreArgs {
     pub(super) fn run(&self) -> Result<Report, Problems> {
         let by = self.by.as_deref();
         check_field(by)?;
-        let (mut rows, mut lines, mut files) = (Vec::new(), Vec::new(), Vec::new());
-        for file in &self.files {
-            match read(file) {
-                Ok(text) => {
-                    let (read, errors) = score::read(file, &text);
-                    rows.extend(read.iter().map(|row| RowScore::of(row, file)));
-                    lines.extend(errors);
-                }
-                Err(error) => files.push(format!("{file}: {error}")),
-            }
-        }
+        let Rows { rows, lines, files } = read_rows(&self.files);
+        let rows: Vec<_> = rows.iter().map(|(file, row)| RowScore::of(row, file)).collect();
         let errors: Vec<_> = files
             .into_iter()
             .chain(lines.iter().map(LineError::to_string))
@@ -68,6 +59,31 @@ impl ScoreArgs {
             false => Ok(Report::text(view(&report, self.by.as_deref()))),
         }
     }
+}
+
+/// The rows of several files, each with its file's name, and what could not be read.
+pub(super) struct Rows {
+    pub rows: Vec<(String, Row)>,
+    /// Lines that are no rows.
+    pub lines: Vec<LineError>,
+    /// Files that cannot be read.
+    pub files: Vec<String>,
+}
+
+/// Reads files of measured runs; `-` is standard input.
+pub(super) fn read_rows(names: &[String]) -> Rows {
+    let (mut rows, mut lines, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    for file in names {
+        match read(file) {
+            Ok(text) => {
+                let (read, errors) = score::read(file, &text);
+                rows.extend(read.into_iter().map(|row| (file.clone(), row)));
+                lines.extend(errors);
+            }
+            Err(error) => files.push(format!("{file}: {error}")),
+        }
+    }
+    Rows { rows, lines, files }
 }
 
 fn read(file: &str) -> std::io::Result<Vec<u8>> {

@@ -72,7 +72,7 @@ CHECKPOINTING = {"none": False, "hf": True, "hf-reentrant": True, "unsloth": "un
 
 def load(job, place):
     import torch
-    from unsloth import FastLanguageModel
+    from unsloth import FastLanguageModel, FastModel
 
     s, lora = job["scenario"], job["scenario"]["lora"]
     source = job["model"] if job["weights"] == "hub" else folder.write(os.path.join(place, "model"), job["config"])
@@ -80,11 +80,12 @@ def load(job, place):
     if s["method"] == "full":
         how.update(full_finetuning=True, use_gradient_checkpointing=CHECKPOINTING[s["checkpointing"]])
     dtype = torch.float16 if s["weights"] == "fp16" or s["autocast"] == "fp16" else None
-    model, tokenizer = FastLanguageModel.from_pretrained(source, max_seq_length=max(s["seq"], 512), dtype=dtype, **how)
+    loader = FastModel if s["loader"] == "fastmodel" else FastLanguageModel
+    model, tokenizer = loader.from_pretrained(source, max_seq_length=max(s["seq"], 512), dtype=dtype, **how)
     if job["weights"] == "random":
         folder.randomise(model)
     if s["method"] != "full":
-        model = FastLanguageModel.get_peft_model(
+        model = loader.get_peft_model(
             model,
             r=lora["rank"],
             lora_alpha=lora["alpha"],
@@ -107,10 +108,13 @@ def train(s, model, tokenizer, look, steps, place):
     at = {"step": 0, "micro": 0}
     draw = random.Random(0)
     count = max(64, s["batch"] * s["grad_accum"] * (steps + 1))
-    # Padded batches come from rows of unequal length and a collator that pads them; else Unsloth packs without padding.
-    shorter = s["seq"] // 8 if s["padding"] else 0
-    ids = [[draw.randrange(folder.WORDS) for _ in range(s["seq"] - shorter * (i % 2))] for i in range(count)]
-    more = {"data_collator": DataCollatorForSeq2Seq(tokenizer=tokenizer)} if s["padding"] else {}
+    # Documents that fill a sequence of the batch; every row of the set is one.
+    rows, length = count * s["packing"], s["seq"] // s["packing"]
+    # A collator of one's own pads, and then Unsloth does not lay sequences behind each other.
+    shorter = length // 8 if s["padding"] else 0
+    ids = [[draw.randrange(folder.WORDS) for _ in range(length - shorter * (i % 2))] for i in range(rows)]
+    padded = s["padding"] or not s["padding_free"]
+    more = {"data_collator": DataCollatorForSeq2Seq(tokenizer=tokenizer)} if padded else {}
 
     class Phases(TrainerCallback):
         def on_step_begin(self, *args, **kwargs):
@@ -139,6 +143,7 @@ def train(s, model, tokenizer, look, steps, place):
             gradient_accumulation_steps=s["grad_accum"],
             max_steps=steps,
             max_length=s["seq"],
+            packing=s["packing"] > 1,
             optim=s["optimizer"],
             max_grad_norm=1.0 if s["clip"] else 0.0,
             learning_rate=2e-4,

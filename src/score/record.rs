@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::row::id;
 use super::{Measured, MeasuredVerdict, Origin, Refusal, Row};
 use crate::scenario::ModelRef;
-use crate::validate::{Outcome, Record};
+use crate::validate::{Outcome, ProcessSource, Record};
 
 /// Reads a row that has a `scenario` and an `outcome`.
 pub(super) fn read(fields: &Map<String, Value>) -> Option<Row> {
@@ -40,12 +40,16 @@ fn measured(record: &Record) -> Measured {
         _ => None,
     };
     let own = &record.measured;
+    let alone = record.notes.is_empty();
+    let by_process = own.process_source == Some(ProcessSource::NvmlProcess);
     Measured {
         allocated: own.peak_allocated_bytes,
         reserved: own.peak_reserved_bytes,
         least_capacity: None,
-        // What a run that ended out of memory reached is no peak.
-        process: own.process_bytes.filter(|_| record.outcome == Outcome::Ran),
+        // What a run that ended out of memory reached is no peak; what others held on the card is not the run's.
+        process: own
+            .process_bytes
+            .filter(|_| record.outcome == Outcome::Ran && (alone || by_process)),
         verdict,
     }
 }

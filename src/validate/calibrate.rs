@@ -18,8 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::bytes::MIB;
+use crate::catalog;
 use crate::estimate::calibration::{ContextRow, SlackRow, Table};
+use crate::estimate::estimate;
 use crate::scenario::Stack;
+use crate::score::Row;
 
 /// What one run says of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +42,23 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// What a measured row says; nothing when it names no card, lacks what the table is made of, or had a field assumed.
+    pub fn of(row: &Row) -> Option<Self> {
+        if row.origin.assumed.is_some() {
+            return None;
+        }
+        let scenario = row.scenario.as_ref().ok()?;
+        let gpu = catalog::gpu(scenario.gpu.as_deref()?)?;
+        Some(Observation {
+            card: gpu.name.clone(),
+            capability: scenario.capability()?,
+            stack: scenario.stack,
+            reserved: row.measured.reserved?,
+            replayed: estimate(scenario).ok().map(|estimate| estimate.reserved_bytes),
+            process: row.measured.process,
+        })
+    }
+
     fn context(&self) -> Option<u64> {
         self.process?
             .checked_sub(self.reserved)

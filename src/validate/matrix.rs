@@ -2,7 +2,7 @@
 
 use super::{Run, Weights};
 use crate::scenario::{
-    Attention, Checkpointing, Float8, Method, ModelRef, Optimizer, Scenario, Stack, WeightFormat,
+    Attention, Checkpointing, Float8, Loader, Method, ModelRef, Optimizer, Scenario, Stack, WeightFormat,
 };
 
 /// How much is measured.
@@ -69,13 +69,13 @@ fn scenarios(which: Matrix, stack: Stack) -> Vec<(u64, Scenario)> {
     let qlora = base(Method::Qlora, SMALL);
     all.push(changed(&qlora, |s| s.seq = 4096 - 256));
     all.push(changed(&qlora, |s| s.grad_accum = 4));
-    all.push(changed(&qlora, |s| s.padding = true));
     all.push(changed(&qlora, |s| s.optimizer = Optimizer::PagedAdamw8bit));
     all.push(changed(&lora, |s| s.optimizer = Optimizer::AdamwTorch));
     all.push(changed(&lora, |s| s.lora.rank = 64));
     all.push(changed(&lora, |s| s.lora.dropout = 0.05));
     match stack {
         Stack::Hf => {
+            all.push(changed(&qlora, |s| s.padding = true));
             all.push(changed(&lora, |s| s.attention = Attention::Eager));
             all.push(changed(&lora, |s| s.weights = WeightFormat::Int8));
             all.push(changed(&lora, |s| s.weights = WeightFormat::Fp8));
@@ -86,6 +86,9 @@ fn scenarios(which: Matrix, stack: Stack) -> Vec<(u64, Scenario)> {
             all.push(changed(&full, |s| s.float8 = Float8::Tensorwise));
         }
         Stack::Unsloth => {
+            all.push(changed(&qlora, |s| s.padding_free = false));
+            all.push(changed(&qlora, |s| s.packing = 4));
+            all.push(changed(&qlora, |s| s.loader = Loader::FastModel));
             all.push(changed(&qlora, |s| s.checkpointing = Checkpointing::Hf));
             all.push(changed(&lora, |s| s.weights = WeightFormat::Fp8Dynamic));
         }

@@ -23,6 +23,7 @@ impl Run {
         let scenario = Scenario {
             gpu: None,
             compute_capability: None,
+            memory_gib: None,
             ..scenario
         };
         let model = match &scenario.model {

@@ -1,6 +1,8 @@
 //! One run as it is told: events in, one record out, whatever became of the run.
 
 use super::record::FORMAT;
+use crate::bytes::Bytes;
+
 use super::{Event, Machine, Measured, Outcome, PhaseReading, ProcessSource, Record, Run};
 
 /// How a measuring program ended.
@@ -170,8 +172,21 @@ impl Session {
         self.machine.driver.clone_from(&watched.driver);
         let mut scenario = self.run.scenario;
         if !self.machine.card.is_empty() {
-            scenario.gpu = self.machine.gpu().map(|gpu| gpu.slug.clone());
-            scenario.compute_capability = Some(self.machine.compute_capability.clone());
+            // The catalog's card, where it is the same in what decides kernels.
+            let own = Some(self.machine.compute_capability.as_str());
+            let known = self
+                .machine
+                .gpu()
+                .filter(|gpu| gpu.compute_capability.as_deref() == own);
+            scenario.gpu = known.map(|gpu| gpu.slug.clone());
+            scenario.compute_capability = match known {
+                Some(_) => None,
+                None => Some(self.machine.compute_capability.clone()),
+            };
+            scenario.memory_gib = match known {
+                Some(_) => None,
+                None => Some(Bytes(self.machine.total_bytes).gib()),
+            };
         }
         let mut notes = Vec::new();
         if watched.others > 0 {

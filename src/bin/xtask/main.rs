@@ -3,6 +3,7 @@
 mod browsers;
 mod cargo;
 mod driver;
+mod evidence;
 mod server;
 mod site;
 mod size;

@@ -1,6 +1,6 @@
 //! The static site: the page's module with its JavaScript glue, index.html, and the files of www/.
 
-use crate::{cargo, say, toolchain};
+use crate::{cargo, evidence, say, toolchain};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     let started = Instant::now();
     let out = root.join(out);
     toolchain::ensure_wasm_target()?;
+    evidence::refresh(root).context("the page's account of the records cannot be made")?;
     let patience = if out.exists() {
         ""
     } else {
