@@ -231,7 +231,7 @@ impl Plan {
         let (attention, masked_attention) = match s.stack {
             Stack::Hf => sdpa::kernels(s, &arch, capability, compute)?,
             Stack::Unsloth => {
-                unsloth::check(s, &arch, &weights)?;
+                unsloth::check(s, &arch, &weights, capability)?;
                 unsloth::attention(s, &arch, capability, dtype)?
             }
         };
@@ -389,6 +389,14 @@ impl Plan {
             self.tokens()
         } else {
             self.seq
+        }
+    }
+
+    /// Sizes of a micro-batch's token ids: rows x tokens.
+    pub fn rows(&self) -> [u64; 2] {
+        match self.padding_free {
+            true => [1, self.tokens()],
+            false => [self.batch, self.seq],
         }
     }
 

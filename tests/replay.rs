@@ -218,7 +218,7 @@ prop_compose! {
             Optimizer::Adamw8bit, Optimizer::PagedAdamw8bit, Optimizer::AdamwTorch, Optimizer::AdamwTorchFused,
         ]),
         checkpointing in one_of(&[Checkpointing::None, Checkpointing::HfReentrant, Checkpointing::Unsloth]),
-        clip in any::<bool>(),
+        (clip, padded) in any::<(bool, bool)>(),
         (capability, memory_gib) in one_of(&[("7.5", 15.0), ("8.9", 23.5), ("9.0", 79.0)]),
     ) -> Scenario {
         let defaults = Scenario::for_stack(Stack::Unsloth, method);
@@ -235,7 +235,8 @@ prop_compose! {
             lora: Lora { rank, dropout, targets, ..defaults.lora },
             batch,
             seq: documents * document,
-            packing: documents,
+            packing: if padded { 1 } else { documents },
+            padding_free: !padded,
             grad_accum,
             optimizer,
             checkpointing,

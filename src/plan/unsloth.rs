@@ -6,7 +6,7 @@ use crate::estimate::EstimateError;
 use crate::model::{Architecture, Family};
 use crate::quant::Storage;
 use crate::replay::Dtype;
-use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Scenario};
+use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Scenario, Targets};
 
 /// The kernel of packed segments: grouped heads where flash runs, else heads repeated before the call
 /// (`unsloth/utils/attention_dispatch.py: _sdpa_packed_segments`).
@@ -28,7 +28,12 @@ pub fn attention(
 }
 
 /// Refuses what is not written.
-pub(super) fn check(s: &Scenario, arch: &Architecture, weights: &Weights) -> Result<(), EstimateError> {
+pub(super) fn check(
+    s: &Scenario,
+    arch: &Architecture,
+    weights: &Weights,
+    capability: (u32, u32),
+) -> Result<(), EstimateError> {
     let window = arch.attention.sliding_window;
     for (used, what) in [
         (s.method == Method::Full, "full fine-tuning with Unsloth"),
@@ -37,7 +42,18 @@ pub(super) fn check(s: &Scenario, arch: &Architecture, weights: &Weights) -> Res
             arch.family != Family::Llama || arch.experts.is_some(),
             "Unsloth's layers of this architecture",
         ),
-        (!s.padding_free, "Unsloth's compiled layers for padded batches"),
+        (
+            !s.padding_free && capability.0 < 8,
+            "Unsloth's compiled layers in fp16 (padded batches on cards before capability 8.0)",
+        ),
+        (
+            !s.padding_free && s.lora.dropout > 0.0,
+            "Unsloth's compiled layers with dropout in the adapters",
+        ),
+        (
+            !s.padding_free && !adapts_all(&s.lora.targets),
+            "Unsloth's compiled layers with adapters on some linear layers only",
+        ),
         (
             !matches!(weights.storage, Storage::Plain | Storage::FourBit { .. })
                 || weights.dtype == Dtype::F32,
@@ -67,4 +83,19 @@ pub(super) fn check(s: &Scenario, arch: &Architecture, weights: &Weights) -> Res
         }
     }
     Ok(())
+}
+
+/// The linear layers of a decoder layer.
+const ALL: [&str; 7] = [
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+];
+
+fn adapts_all(targets: &Targets) -> bool {
+    ALL.iter().all(|name| targets.contains(name))
 }

@@ -331,6 +331,7 @@ impl Tape {
         }
         inner.nodes.clear();
         inner.fused.clear();
+        inner.compiled.clear();
         inner.frames.clear();
     }
 

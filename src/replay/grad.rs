@@ -83,6 +83,8 @@ pub(super) enum Gradient {
     Gemm8bit(super::int8::Gemm8bit),
     /// Unsloth's fused adapters, by the number of the call.
     FastLora(u32),
+    /// A compiled layer of Unsloth, by the number of the call.
+    CompiledLayer(u32),
     /// Unsloth's RMSNorm.
     FastNorm { reuse_grad: bool },
     /// Unsloth's rotation of queries and keys.
@@ -132,6 +134,7 @@ impl Inner {
             Gradient::LigerRope => return self.run_liger_rope(node),
             Gradient::FastRope => return self.run_fast_rope(node),
             Gradient::FastLora(call) => return self.run_fast_lora(node, call),
+            Gradient::CompiledLayer(call) => return self.run_compiled_layer(node, call),
             _ => {}
         }
         let buffers = std::mem::replace(&mut self.nodes[node as usize].buffers, [NONE; MAX_OUTPUTS]);
@@ -287,6 +290,7 @@ impl Inner {
             | Gradient::LigerRope
             | Gradient::FastRope
             | Gradient::FastLora(_)
+            | Gradient::CompiledLayer(_)
             | Gradient::Checkpoint { .. } => {}
             Gradient::Float8(linear) => self.float8_gradients(node, g, linear, out),
             Gradient::Bmm => self.bmm_gradients(node, g, out),

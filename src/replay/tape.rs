@@ -3,6 +3,7 @@
 use super::attention::Device;
 use super::autograd::{Frame, Node};
 use super::dtype::Dtype;
+use super::fast_layer::CompiledLayer;
 use super::fast_lora::FastLora;
 use super::layout::Layout;
 use super::segment::{Fold, Order};
@@ -176,6 +177,8 @@ pub(super) struct Inner {
     pub outlive: Vec<u32>,
     /// Calls of Unsloth's fused adapters in the graph.
     pub fused: Vec<FastLora>,
+    /// Compiled layers of Unsloth in the graph.
+    pub compiled: Vec<CompiledLayer>,
     /// The recording has ended.
     pub closed: bool,
 }
@@ -468,6 +471,7 @@ impl Tape {
             margin: 0,
             outlive: Vec::new(),
             fused: Vec::new(),
+            compiled: Vec::new(),
             closed: false,
         };
         Tape {

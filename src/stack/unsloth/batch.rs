@@ -1,4 +1,4 @@
-//! Batches as TRL's padding-free collator lays them: one row of all sequences.
+//! Batches: one row of all sequences, as TRL's padding-free collator lays them, or a row a sequence.
 
 use crate::estimate::Category;
 use crate::plan::Plan;
@@ -12,10 +12,10 @@ pub struct Batch<'t> {
     pub ids: Tensor<'t>,
     /// `labels`.
     pub labels: Tensor<'t>,
-    /// `position_ids`, which begin again with each document.
+    /// `position_ids`, which begin again with each document; of padded batches `attention_mask`.
     pub _positions: Tensor<'t>,
-    /// `packed_seq_lengths`.
-    pub lengths: Tensor<'t>,
+    /// `packed_seq_lengths` of padding-free batches.
+    pub lengths: Option<Tensor<'t>>,
     /// Labelled tokens, counted.
     _items: Tensor<'t>,
 }
@@ -25,9 +25,12 @@ impl<'t> Batch<'t> {
     /// (`unsloth_zoo/loss_utils.py: _unsloth_get_batch_samples, count_batch_items`).
     pub fn load(tape: &'t Tape, plan: &Plan) -> Self {
         let (tokens, documents) = (plan.tokens(), plan.documents());
-        let move_to = |name| tape.tensor(&[1, tokens], Dtype::I64, Category::Inputs, name);
+        let shape = plan.rows();
+        let move_to = |name| tape.tensor(&shape, Dtype::I64, Category::Inputs, name);
         let (ids, labels, positions) = (move_to("input_ids"), move_to("labels"), move_to("position_ids"));
-        let lengths = tape.tensor(&[documents], Dtype::I32, Category::Inputs, "packed_seq_lengths");
+        let lengths = plan
+            .padding_free
+            .then(|| tape.tensor(&[documents], Dtype::I32, Category::Inputs, "packed_seq_lengths"));
         let items = {
             const OP: &str = "count_batch_items";
             let temporary = |n, dtype| tape.temporary(&[n], dtype, OP);
@@ -66,15 +69,19 @@ impl<'t> Boundaries<'t> {
 
     /// The first layer of a micro-batch makes them.
     pub fn renew(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> Option<Tensor<'t>> {
+        let lengths = batch.lengths.clone()?;
         let fresh = Self::cumulative(tape, plan);
         tape.scratch(1023, "cumsum");
-        let old = self.0.replace(Some([fresh, batch.lengths.clone()]));
+        let old = self.0.replace(Some([fresh, lengths]));
         // The lengths of the batch before are held by a variable of the call until its rotation is done.
         old.map(|[_, lengths]| lengths)
     }
 
     /// As after a step.
     pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
+        if !plan.padding_free {
+            return;
+        }
         let lengths = tape.temporary(&[plan.documents()], Dtype::I32, "packed_seq_lengths");
         self.0.replace(Some([Self::cumulative(tape, plan), lengths]));
     }

@@ -9,9 +9,12 @@ use crate::replay::{FastLinear, Place, Tensor};
 use crate::stack::hf::linear::Linear;
 use crate::stack::hf::model::{Layer, Module};
 
-const QKV: [&str; 3] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
-const OUTPUT: &str = "self_attn.o_proj";
-const MLP: [&str; 3] = ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
+/// Projections of queries, keys and values.
+pub const QKV: [&str; 3] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
+/// Projection of attention's output.
+pub const OUTPUT: &str = "self_attn.o_proj";
+/// Projections of the MLP.
+pub const MLP: [&str; 3] = ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
 
 /// The linear layers of this path.
 fn linear_of<'a, 't>(layer: &'a Layer<'t>, path: &str) -> Option<&'a Linear<'t>> {
@@ -26,7 +29,7 @@ pub fn fused<'a, 't>(layer: &'a Layer<'t>) -> impl Iterator<Item = &'a Linear<'t
     let group = |paths: &'static [&'static str]| {
         let linears: Option<Vec<_>> = paths
             .iter()
-            .map(|path| linear_of(layer, path).filter(|linear| fast_parts(linear).is_some()))
+            .map(|path| linear_of(layer, path).filter(|l| l.bias.is_none() && fast_parts(l).is_some()))
             .collect();
         linears.into_iter().flatten()
     };

@@ -105,7 +105,7 @@ pub fn loss<'t>(
     let make = Scratch(tape);
     let (tokens, documents) = (plan.tokens(), plan.documents());
     // `mask_packed_boundary_labels`
-    let _labels = {
+    let _labels = plan.padding_free.then(|| {
         let _lengths = make.of(documents, Dtype::I64);
         let _ends = make.of(documents, Dtype::I64);
         tape.scratch(1279, "cumsum");
@@ -114,9 +114,10 @@ pub fn loss<'t>(
         let clamped = make.of(documents, Dtype::I64);
         drop((inside, index, clamped));
         tape.temporary(batch.labels.layout().shape(), Dtype::I64, OP)
-    };
+    });
     let targets = {
-        let _pad = make.scalar(Dtype::I64);
+        let [rows, _] = plan.rows();
+        let _pad = make.of(rows, Dtype::I64);
         make.of(tokens, Dtype::I64)
     };
     let _divisor = {

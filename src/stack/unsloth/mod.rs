@@ -4,6 +4,7 @@
 mod attention;
 mod batch;
 mod checkpoint;
+mod compiled;
 mod layer;
 mod loss;
 mod model;

@@ -60,6 +60,9 @@ impl<'t> Model<'t> {
         self.tables.ensure(tape, plan);
         self.staging.settle(tape, plan);
         self.boundaries.settle(tape, plan);
+        if !plan.padding_free {
+            return;
+        }
         for (layer, plans) in self.base.layers.iter().zip(&self.plans) {
             for ((_, module), unpacked) in layer.parts.iter().zip(plans) {
                 if let Module::Linear(linear) = module
@@ -83,6 +86,18 @@ impl<'t> Model<'t> {
     /// A linear layer of a recorded layer as fused functions see it: one with an adapter and without a bias, on a base
     /// that they can read.
     pub fn fast<'a>(&'a self, position: usize, path: &'static str) -> Option<FastLinear<'a, 't>> {
+        let has_bias = |layer: &Layer<'t>| {
+            let mut parts = layer.parts.iter().filter(|(part, _)| part.path == path);
+            parts.any(|(_, module)| matches!(module, Module::Linear(linear) if linear.bias.is_some()))
+        };
+        match self.base.layers.get(position) {
+            Some(layer) if !has_bias(layer) => self.adapted(position, path),
+            _ => None,
+        }
+    }
+
+    /// A linear layer with an adapter.
+    pub fn adapted<'a>(&'a self, position: usize, path: &'static str) -> Option<FastLinear<'a, 't>> {
         let layer = self.base.layers.get(position)?;
         let index = layer.parts.iter().position(|(part, _)| part.path == path)?;
         let (_, Module::Linear(linear)) = &layer.parts[index] else {
@@ -111,5 +126,5 @@ pub fn fast_parts<'a, 't>(linear: &'a Linear<'t>) -> Option<(FastWeight, (&'a Te
         return None;
     }
     let (a, b) = (&adapters.a, &adapters.b);
-    linear.bias.is_none().then_some((weight, (a, b)))
+    Some((weight, (a, b)))
 }

@@ -102,8 +102,10 @@ fn draw<'t>(tape: &'t Tape, plan: &Plan) -> (Vec<Batch<'t>>, Tensor<'t>) {
 
 impl<'t> Model<'t> {
     /// Positions and embedded tokens, and the tables when there are none yet.
-    fn embed(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> (Tensor<'t>, Tensor<'t>) {
-        let positions = tape.temporary(&[1, plan.tokens()], Dtype::I32, "to");
+    fn embed(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> (Option<Tensor<'t>>, Tensor<'t>) {
+        let positions = plan
+            .padding_free
+            .then(|| tape.temporary(&plan.rows(), Dtype::I32, "to"));
         let embeds = tape.within("embed_tokens", || self.base.embed.embedding(&batch.ids));
         if self.base.input_requires_grad {
             embeds.set_requires_grad(true);
@@ -119,12 +121,13 @@ impl<'t> Model<'t> {
         for (position, layer) in self.base.layers.iter().enumerate() {
             tape.enter_group(layer.group);
             let first = (position == 0).then_some(batch);
-            let run = |x| self.layer(plan, position, x, &positions, first);
+            let run = |x| self.layer_of(plan, position, x, positions.as_ref(), first);
             hidden = match plan.checkpointing {
                 Checkpointing::None => run(hidden),
                 _ => {
                     let staging = self.staging.of(tape, plan, layer.index);
-                    tape.checkpoint_in(layer.index, &hidden, staging.as_ref(), &[&positions], run)
+                    let others: Vec<_> = positions.iter().collect();
+                    tape.checkpoint_in(layer.index, &hidden, staging.as_ref(), &others, run)
                 }
             };
         }
@@ -135,13 +138,28 @@ impl<'t> Model<'t> {
         (loss, leaf)
     }
 
+    /// The layer as it runs for this kind of batch.
+    fn layer_of(
+        &self,
+        plan: &Plan,
+        position: usize,
+        x: Tensor<'t>,
+        positions: Option<&Tensor<'t>>,
+        first: Option<&Batch<'t>>,
+    ) -> Tensor<'t> {
+        match positions {
+            Some(positions) => self.layer(plan, position, x, positions, first),
+            None => self.compiled(plan, position, x),
+        }
+    }
+
     /// `loss.backward()`.
     fn backward(&self, tape: &'t Tape, plan: &Plan, loss: &Tensor<'t>) {
         tape.backward(loss, &|index, x, mut held| {
             let at = self.base.layers.iter().position(|layer| layer.index == index);
-            match (at, held.pop()) {
-                (Some(position), Some(positions)) => self.layer(plan, position, x, &positions, None),
-                _ => x,
+            match at {
+                Some(position) => self.layer_of(plan, position, x, held.pop().as_ref(), None),
+                None => x,
             }
         });
         self.staging.after_backward();

@@ -1,0 +1,46 @@
+//! The compiled layers of padded batches (`unsloth/models/_block_compile.py`).
+
+use super::layer::{MLP, OUTPUT, QKV};
+use super::model::Model;
+use crate::plan::Plan;
+use crate::replay::{AttentionShape, CompiledShape, Place, Tensor};
+
+impl<'t> Model<'t> {
+    /// `decoder_layer(hidden_states)` of the recorded layer at this position, compiled.
+    pub fn compiled(&self, plan: &Plan, position: usize, x: Tensor<'t>) -> Tensor<'t> {
+        let a = &plan.arch.attention;
+        let Some(layer) = self.base.layers.get(position) else {
+            return x;
+        };
+        let linears: Vec<_> = QKV
+            .into_iter()
+            .chain([OUTPUT])
+            .chain(MLP)
+            .map_while(|path| self.adapted(position, path))
+            .collect();
+        let Ok(linears) = linears.try_into() else {
+            return x;
+        };
+        let shape = CompiledShape {
+            attention: AttentionShape {
+                batch: plan.batch,
+                heads: a.heads,
+                kv_heads: a.kv_heads,
+                seq: plan.seq,
+                head_dim: a.head_dim,
+                value_dim: a.head_dim,
+                dtype: x.dtype(),
+            },
+            width: plan.arch.mlp.width,
+            head_norms: a.query_norm.is_some(),
+        };
+        let tape = x.tape();
+        let outer = tape.enter(Place {
+            layer: Some(layer.index),
+            module: "",
+        });
+        let out = x.compiled_layer(&shape, &linears);
+        tape.enter(outer);
+        out
+    }
+}
