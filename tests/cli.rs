@@ -569,3 +569,70 @@ fn solved_answers_are_rows_and_json() {
         ["error: gpu: name a card: without one nothing can be said to fit"]
     );
 }
+
+#[test]
+fn a_written_configuration_is_read_and_estimated() {
+    let (exit, yaml, err) = run("script --for axolotl --model Qwen/Qwen3-8B --gpu rtx-4090");
+    assert_eq!(exit, 0);
+    assert!(
+        err.contains("warning: prepare_kbit: the Axolotl YAML runs false, not true"),
+        "{err}"
+    );
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), format!("{yaml}micro_batchsize: 3\n")).unwrap();
+    let path = file.path().to_str().unwrap();
+    let (exit, out, err) = run(&format!("import {path}"));
+    assert_eq!(exit, 0);
+    assert!(out.starts_with("Read as an Axolotl configuration\n"), "{out}");
+    assert!(
+        err.contains(
+            "micro_batchsize: is no key of an Axolotl configuration; did you mean 'micro_batch_size'?"
+        ),
+        "{err}"
+    );
+    let (exit, out, _) = run(&format!("estimate --scenario {path} --seq 512"));
+    assert_eq!(exit, 0);
+    assert!(
+        out.contains("Qwen/Qwen3-8B") && out.contains("× 512 tokens"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_refused_by_name_and_line() {
+    let file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
+    std::fs::write(file.path(), "base_model: [x\nb: 1\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let errors = refused(&format!("estimate --scenario {path}"));
+    assert!(
+        errors[0].starts_with(&format!("error: scenario: {path}: line ")),
+        "{errors:?}"
+    );
+    assert!(errors[0].contains("not YAML"), "{errors:?}");
+    let errors = refused("script --for notepad");
+    assert!(
+        errors[0].starts_with("error: for: 'notepad' is not known; use one of unsloth, "),
+        "{errors:?}"
+    );
+    assert!(refused("script --for fp8-benchmark --gpu t4")[0].contains("need compute capability 8.9"));
+}
+
+#[test]
+fn the_doctor_says_what_it_sees() {
+    let (exit, out, err) = run("doctor --model meta-llama/Llama-3.2-1B");
+    if out.starts_with("NVIDIA driver ") {
+        return;
+    }
+    assert_eq!(exit, 2);
+    assert_eq!(
+        err,
+        "error: no NVIDIA driver is found on this machine\n\
+         error: name a card to be told about it: plimsoll doctor --gpu ID (plimsoll gpus lists them)\n"
+    );
+    let (exit, out, err) = run("doctor --model meta-llama/Llama-3.2-1B --gpu rtx-4090");
+    assert_eq!(
+        (exit, err.as_str()),
+        (0, "warning: no NVIDIA driver is found on this machine\n")
+    );
+    assert!(out.contains("Is the card Ada, Hopper or newer? yes"), "{out}");
+}

@@ -5,11 +5,13 @@ mod accuracy;
 mod advise;
 mod advise_view;
 mod calibrate;
+mod doctor;
 mod estimate;
 mod estimate_view;
 mod explain;
 mod flags;
 mod gpus;
+mod import;
 mod models;
 mod nvml;
 mod report;
@@ -17,6 +19,7 @@ mod run_args;
 mod scenario_source;
 mod score;
 mod score_view;
+mod script;
 mod solve;
 mod style;
 mod table;
@@ -45,6 +48,12 @@ enum Command {
     Advise(Box<advise::AdviseArgs>),
     /// Solve for the longest sequence, largest batch, rank and model, and the smallest and cheapest card
     Solve(Box<solve::SolveArgs>),
+    /// Look at the cards of this machine, and say what they are good for
+    Doctor(Box<doctor::DoctorArgs>),
+    /// Write a script or configuration that runs the scenario
+    Script(Box<script::ScriptArgs>),
+    /// Read a trainer's configuration into a scenario
+    Import(import::ImportArgs),
     /// Hold published claims about memory against a run
     Explain(Box<explain::ExplainArgs>),
     /// List the models of the catalog
@@ -71,6 +80,9 @@ impl Cli {
             Command::Estimate(args) => args.run(),
             Command::Advise(args) => args.run(),
             Command::Solve(args) => args.run(),
+            Command::Doctor(args) => args.run(),
+            Command::Script(args) => args.run(),
+            Command::Import(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Gpus(args) => args.run(),

@@ -10,7 +10,8 @@ use crate::scenario::{FieldError, ModelRef, Scenario};
 /// What names a run.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Start from a whole scenario: a JSON file, a Plimsoll URL or its fragment, or - for standard input
+    /// Start from a whole scenario: a JSON file, a Plimsoll URL or its fragment, a trainer's YAML or script, or - for
+    /// standard input
     #[arg(long, value_name = "FILE|URL")]
     scenario: Option<String>,
     #[command(flatten)]
@@ -18,6 +19,11 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Is a card named by a flag?
+    pub(super) fn names_a_card(&self) -> bool {
+        self.flags.fields().any(|(name, _)| name == "gpu")
+    }
+
     /// Were weights of the Hub asked for (`--weights hub`)? That is no format, and taken away.
     pub(super) fn take_hub(&mut self) -> bool {
         let weights = &mut self.flags.weights;

@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Problems;
+use super::import::remarks;
+use crate::export::import;
 use crate::scenario::Scenario;
 
 /// A scenario, and what of its source was passed over.
@@ -14,7 +16,7 @@ pub(super) struct Source {
 }
 
 /// Reads what `--scenario` names: `-` is standard input, what looks like a link is one, all else is a file. A file holds
-/// JSON or a link.
+/// JSON, a link, or a trainer's configuration.
 ///
 /// # Errors
 /// A file that cannot be read, JSON that is none, and every value that a field cannot have.
@@ -28,7 +30,20 @@ pub(super) fn read(name: &str) -> Result<Source, Problems> {
         file => std::fs::read_to_string(file),
     };
     let text = text.map_err(|error| Problems::one("scenario", format!("{name}: {error}")))?;
-    parse(&text)
+    match is_configuration(name, text.trim_start_matches('\u{feff}').trim()) {
+        true => from_configuration(name, &text),
+        false => parse(&text),
+    }
+}
+
+/// Is it a trainer's, by its file's name or by what it holds? Scenarios are one object or one line.
+fn is_configuration(name: &str, text: &str) -> bool {
+    let ends = [".yaml", ".yml", ".py"].iter().any(|end| name.ends_with(end));
+    let saved = ["\"peft_type\"", "\"per_device_train_batch_size\""];
+    ends || match text.starts_with('{') {
+        true => saved.iter().any(|key| text.contains(key)),
+        false => text.contains('\n'),
+    }
 }
 
 /// Reads a scenario that is written as JSON or as a link.
@@ -41,6 +56,15 @@ pub(super) fn parse(text: &str) -> Result<Source, Problems> {
         true => from_json(text),
         false => from_link(text),
     }
+}
+
+/// A trainer's configuration; what is not understood becomes a warning each.
+fn from_configuration(name: &str, text: &str) -> Result<Source, Problems> {
+    let imported = import(text).map_err(|reason| Problems::one("scenario", format!("{name}: {reason}")))?;
+    Ok(Source {
+        warnings: remarks(&imported),
+        scenario: imported.scenario,
+    })
 }
 
 fn is_link(name: &str) -> bool {
