@@ -28,6 +28,9 @@ pub struct Advice {
     pub levers: Vec<Lever>,
     /// The smallest set of changes that fits; nothing when it fits already, or nothing is enough.
     pub remedy: Option<Remedy>,
+    /// Settings that fit the card: the run as it is or changed, in fp16 where the card has no bf16; nothing when nothing
+    /// is enough.
+    pub settings: Option<Scenario>,
     /// The longest sequence, largest micro-batch and largest rank that fit.
     pub largest: Vec<Largest>,
     /// The largest model of the family that fits.
@@ -65,18 +68,30 @@ pub fn advise(scenario: &Scenario, observed: Observed) -> Result<Advice, Estimat
         }
     }
     let cards = solve::cards(scenario)?;
+    // A model of its own has no family.
+    let model = match on_card {
+        true => solve::largest_model(scenario, None).ok(),
+        false => None,
+    };
+    let questions = tree::walk(&tree::Known {
+        scenario,
+        estimate: &before,
+        remedy: remedy.as_ref(),
+        observed,
+        solved: Some(&tree::Solved {
+            largest: &largest,
+            model: model.as_ref(),
+            cards: &cards,
+        }),
+    });
     Ok(Advice {
         now: Figures::of(&before),
-        tree: tree(scenario, &before, remedy.as_ref(), observed),
+        tree: questions,
         levers: levers(scenario, &before),
+        settings: settings::given(scenario, &before, remedy.as_ref())?,
         remedy,
         largest,
-        // A model of its own has no family.
-        model: if on_card {
-            solve::largest_model(scenario, None).ok()
-        } else {
-            None
-        },
+        model,
         smallest_card: solve::smallest_card(&cards).cloned(),
         cheapest_card: solve::cheapest_card(&cards).cloned(),
     })

@@ -31,8 +31,6 @@ pub(super) struct AdviseArgs {
 #[derive(Serialize)]
 struct Answer<'a> {
     scenario: &'a Scenario,
-    /// Settings that fit; null when nothing is enough.
-    settings: Option<&'a Scenario>,
     #[serde(flatten)]
     advice: &'a Advice,
 }
@@ -44,16 +42,14 @@ impl AdviseArgs {
             accuracy_drops: self.accuracy_drops,
         };
         let advice = advise::advise(&scenario, observed)?;
-        let settings = advise::settings(&scenario)?;
         let report = match self.json {
             true => Report::json(&Answer {
                 scenario: &scenario,
-                settings: settings.as_ref(),
                 advice: &advice,
             })?,
-            false => Report::text(view(&scenario, &advice, settings.as_ref())),
+            false => Report::text(view(&scenario, &advice)),
         };
-        let beyond_help = scenario.gpu.is_some() && settings.is_none();
+        let beyond_help = scenario.gpu.is_some() && advice.settings.is_none();
         Ok(Report {
             warnings,
             exit: if beyond_help { Exit::DoesNotFit } else { Exit::Ok },

@@ -12,12 +12,12 @@ use crate::estimate::Verdict;
 use crate::scenario::{Difference, Scenario};
 
 /// Lays out advice on a scenario, and the settings that fit its card.
-pub(super) fn view(scenario: &Scenario, advice: &Advice, settings: Option<&Scenario>) -> String {
+pub(super) fn view(scenario: &Scenario, advice: &Advice) -> String {
     let sections = [
         format!("{HEAD}The decision tree, for this run{HEAD:#}\n") + &tree(&advice.tree),
         levers(&advice.levers),
         stretch(advice),
-        settings_that_fit(scenario, settings),
+        settings_that_fit(scenario, advice.settings.as_ref()),
     ];
     let sections: Vec<_> = sections
         .into_iter()

@@ -1,12 +1,11 @@
 //! Reading a trainer's configuration back into a scenario.
 
-use super::draft::{Draft, Taken, not_a};
+use super::draft::{Draft, Taken};
 use super::setting::Setting;
-use super::{axolotl, llama_factory, lora_keys, names, python, trainer_keys, unsloth, yaml};
+use super::{axolotl, detect, llama_factory, names, script_keys};
 use crate::catalog;
-use crate::scenario::{AdapterDtype, Autocast, Checkpointing, Method, Scenario, Stack, WeightFormat};
+use crate::scenario::{Checkpointing, Method, Scenario, Stack};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 /// What a configuration was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -111,7 +110,7 @@ pub struct Imported {
 /// Text that is none of these, with the line where reading ended.
 pub fn import(text: &str) -> Result<Imported, String> {
     let text = text.trim_start_matches('\u{feff}');
-    let (source, settings) = settings(text)?;
+    let (source, settings) = detect::settings(text)?;
     let (linked, mut assumptions) = linked(text);
     let mut draft = draft(source, linked, text);
     let mut read = Read::default();
@@ -120,7 +119,7 @@ pub fn import(text: &str) -> Result<Imported, String> {
         let taken = match source {
             Source::Axolotl => axolotl::read(&mut draft, setting),
             Source::LlamaFactory => llama_factory::read(&mut draft, setting),
-            _ => script_key(&mut draft, source, setting),
+            _ => script_keys::read(&mut draft, source, setting),
         };
         read.take(source, &known, setting, taken);
     }
@@ -131,7 +130,11 @@ pub fn import(text: &str) -> Result<Imported, String> {
     if off_loaded {
         scenario.checkpointing = checkpointing;
     }
-    finish(source, &mut scenario, text, &named);
+    match source {
+        Source::Axolotl => {}
+        Source::LlamaFactory => llama_factory::finish(&mut scenario, named("lora_alpha")),
+        _ => script_keys::finish(source, &mut scenario, text, &named),
+    }
     read.problems.extend(problems);
     if ![
         "base_model",
@@ -154,70 +157,6 @@ pub fn import(text: &str) -> Result<Imported, String> {
         unknown: read.unknown,
         unread: read.unread,
         assumptions,
-    })
-}
-
-/// What kind of text it is, and its settings.
-fn settings(text: &str) -> Result<(Source, Vec<Setting>), String> {
-    if text.trim_start().starts_with('{') {
-        let keys: Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| format!("line {}: not JSON: {error}", error.line()))?;
-        let line = |key: &str| {
-            text.find(&format!("\"{key}\""))
-                .map_or(1, |at| text[..at].matches('\n').count() + 1)
-        };
-        let setting = |(key, value): (String, Value)| Setting {
-            line: line(&key),
-            key,
-            value,
-        };
-        return Ok((Source::Json, keys.into_iter().map(setting).collect()));
-    }
-    let of_python = |word: &str| text.contains(word);
-    let calls = [
-        "import ",
-        "LoraConfig(",
-        "TrainingArguments(",
-        "SFTConfig(",
-        "from_pretrained(",
-    ];
-    let keywords = || {
-        text.lines()
-            .any(|line| !line.trim_start().starts_with('#') && is_keyword(line))
-    };
-    if calls.iter().any(|word| of_python(word)) || keywords() {
-        let source = if of_python("unsloth") || of_python("FastLanguageModel") {
-            Source::Unsloth
-        } else if of_python("SFTConfig") || of_python("SFTTrainer") {
-            Source::Trl
-        } else {
-            Source::Transformers
-        };
-        let settings = python::read(text);
-        return match settings.is_empty() {
-            true => Err("holds no keyword arguments".into()),
-            false => Ok((source, settings)),
-        };
-    }
-    let settings = yaml::read(text)?;
-    let has = |key: &str| settings.iter().any(|setting| setting.key == key);
-    if has("model_name_or_path") || has("finetuning_type") || has("cutoff_len") {
-        Ok((Source::LlamaFactory, settings))
-    } else if has("base_model") || has("micro_batch_size") || has("sequence_len") {
-        Ok((Source::Axolotl, settings))
-    } else {
-        Err("is neither an Axolotl configuration (no base_model) nor one for LLaMA-Factory (no model_name_or_path)".into())
-    }
-}
-
-/// Does a line look like `name=value`?
-fn is_keyword(line: &str) -> bool {
-    line.split_once('=').is_some_and(|(name, _)| {
-        let name = name.trim();
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     })
 }
 
@@ -268,117 +207,6 @@ fn draft(source: Source, linked: Scenario, text: &str) -> Draft {
             draft.run.expandable_segments =
                 source == Source::Unsloth || text.contains("expandable_segments:True");
             draft
-        }
-    }
-}
-
-/// A keyword of a script.
-fn script_key(draft: &mut Draft, source: Source, setting: &Setting) -> Taken {
-    let value = &setting.value;
-    match setting.key.as_str() {
-        "MODEL" | "model_name" | "model_id" => draft.model(value),
-        "MAX_LENGTH" | "max_length" | "max_seq_length" => match value.as_u64() {
-            Some(_) => draft.set("seq", value),
-            // The name of a constant that is read where it is set.
-            None => Taken::NoMatter,
-        },
-        "PACKED" | "packing" => match value {
-            Value::Bool(packed) => draft.set("padding", &(!packed).into()),
-            _ => not_a("truth value"),
-        },
-        "load_in_4bit" => draft.bits(setting, true),
-        "load_in_8bit" => draft.bits(setting, false),
-        "load_in_16bit" | "full_finetuning" | "use_exact_model_name" if value.is_boolean() => {
-            match (setting.key.as_str(), *value == true) {
-                ("full_finetuning", on) => draft.full = on,
-                ("load_in_16bit", true) => draft.four = None,
-                _ => {}
-            }
-            Taken::Yes
-        }
-        "load_in_fp8" => {
-            draft.dtype = match value {
-                Value::Bool(true) => Some(WeightFormat::Fp8Dynamic),
-                Value::String(word) if word == "block" => Some(WeightFormat::Fp8Block),
-                Value::String(word) if word == "row" => Some(WeightFormat::Fp8Dynamic),
-                _ => return Taken::Yes,
-            };
-            Taken::Yes
-        }
-        "bnb_4bit_quant_type" => {
-            draft.fp4 = *value == "fp4";
-            Taken::Yes
-        }
-        "bnb_4bit_use_double_quant" => Draft::flag(&mut draft.double_quant, value),
-        "dtype" | "torch_dtype" => {
-            let word = value.as_str().unwrap_or_default();
-            let format = match word {
-                "bfloat16" => WeightFormat::Bf16,
-                "float16" | "half" => WeightFormat::Fp16,
-                "float32" => WeightFormat::Fp32,
-                _ => {
-                    return Taken::Noted("the checkpoint's dtype is taken to be bf16".into());
-                }
-            };
-            if draft.dtype.is_none() {
-                draft.dtype = Some(format);
-            }
-            Taken::Yes
-        }
-        "attn_implementation" => axolotl::attention(draft, value.as_str().unwrap_or_default()),
-        "use_gradient_checkpointing" => match value {
-            Value::String(word) if word == "unsloth" => {
-                draft.run.checkpointing = Checkpointing::Unsloth;
-                Taken::Yes
-            }
-            Value::Bool(on) if source == Source::Unsloth => {
-                draft.checkpointing = *on;
-                Taken::Yes
-            }
-            _ => Taken::NoMatter,
-        },
-        _ => match lora_keys::read(draft, setting) {
-            Taken::Unknown => trainer_keys::read(draft, setting),
-            taken => taken,
-        },
-    }
-}
-
-/// What follows from the whole text, by what the libraries do.
-fn finish(source: Source, run: &mut Scenario, text: &str, named: &dyn Fn(&str) -> bool) {
-    match source {
-        Source::LlamaFactory => llama_factory::finish(run, named("lora_alpha")),
-        Source::Axolotl => {}
-        Source::Unsloth => {
-            unsloth::recognise_all_linear(run);
-            let exact = named("use_exact_model_name");
-            if run.weights == WeightFormat::Nf4Dq && !exact {
-                run.weights = WeightFormat::Dynamic4bit;
-            }
-            let fp16 = run.autocast == Autocast::Fp16 || run.weights == WeightFormat::Fp16;
-            run.autocast = if fp16 { Autocast::Fp16 } else { Autocast::Bf16 };
-            if run.weights == WeightFormat::Fp32 {
-                run.weights = WeightFormat::Bf16;
-            }
-        }
-        Source::Trl | Source::Transformers | Source::Json => {
-            let plain = !run.weights.is_quantized();
-            if text.contains("Float8WeightOnlyConfig") && run.method == Method::Lora {
-                run.weights = WeightFormat::Fp8;
-            }
-            // The checkpoint's own dtype, which is bf16 for every model of the catalog that is trained today.
-            if plain && run.weights == WeightFormat::Fp32 && !named("dtype") && !named("torch_dtype") {
-                run.weights = WeightFormat::Bf16;
-            }
-            run.prepare_kbit = text.contains("prepare_model_for_kbit_training(");
-            if source == Source::Trl {
-                if !named("bf16") && !named("fp16") {
-                    run.autocast = Autocast::Bf16;
-                }
-                if run.weights.is_quantized() && run.weights != WeightFormat::Fp8 {
-                    run.lora.adapter_dtype = AdapterDtype::Base;
-                }
-            }
         }
     }
 }

@@ -15,12 +15,14 @@
 
 mod axolotl;
 mod benchmark;
+mod detect;
 mod draft;
 mod import;
 mod llama_factory;
 mod lora_keys;
 mod names;
 mod python;
+mod script_keys;
 mod setting;
 mod settle;
 mod sky;

@@ -103,8 +103,8 @@ pub(super) fn write(scenario: &Scenario) -> Result<Written, String> {
          name: plimsoll\n\
          resources:\n  infra: {cloud}\n  accelerators: {name}:{}\n  disk_size: 256\n\
          setup: |\n  pip install torch==2.11.0 {install}{needs_liger}\n  cat > train.py <<'PLIMSOLL'\n{}  PLIMSOLL\n\
-         # A gated model needs a token: sky launch --env HF_TOKEN sky.yaml. Copy {adapters} from outputs/ before sky down.\n\
-         envs:\n  HF_TOKEN: \"\"\n\
+         # A gated model needs a token: sky launch --secret HF_TOKEN sky.yaml. Copy {adapters} from outputs/ before sky down.\n\
+         secrets:\n  HF_TOKEN: \"\"\n\
          run: |\n  python train.py\n",
         card.name,
         offer.cloud,
@@ -117,6 +117,8 @@ pub(super) fn write(scenario: &Scenario) -> Result<Written, String> {
     Ok(Written {
         text,
         runs,
-        notes: vec!["prices change by the hour: sky show-gpus names today's"],
+        notes: vec![
+            "prices change by the hour, and clouds name some cards otherwise: sky show-gpus lists today's",
+        ],
     })
 }

@@ -1,6 +1,6 @@
 //! How a scenario answers the tree's questions.
 
-use super::Observed;
+use super::{Observed, Solved};
 use crate::advise::fit;
 use crate::advise::levers::Remedy;
 use crate::estimate::{Estimate, Verdict};
@@ -34,11 +34,13 @@ pub(super) enum Ask {
 }
 
 /// What is known when a question is answered.
-pub(super) struct Known<'a> {
+pub(in crate::advise) struct Known<'a> {
     pub scenario: &'a Scenario,
     pub estimate: &'a Estimate,
     pub remedy: Option<&'a Remedy>,
     pub observed: Observed,
+    /// Inverse answers, where they are known already.
+    pub solved: Option<&'a Solved<'a>>,
 }
 
 impl Ask {

@@ -12,9 +12,10 @@ pub use tips::Advised;
 use super::levers::Remedy;
 use crate::estimate::Estimate;
 use crate::scenario::Scenario;
-use ask::Known;
+pub(super) use ask::Known;
 use nodes::{NODES, Way};
 use serde::Serialize;
+pub(super) use solved::Solved;
 
 /// What only the user can see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,20 +76,25 @@ pub fn tree(
     remedy: Option<&Remedy>,
     observed: Observed,
 ) -> Vec<Question> {
-    let known = Known {
+    walk(&Known {
         scenario,
         estimate,
         remedy,
         observed,
-    };
-    let answers: Vec<(Answer, String)> = NODES.iter().map(|node| node.ask.answer(&known)).collect();
+        solved: None,
+    })
+}
+
+/// As [`tree`], with what may be solved already.
+pub(super) fn walk(known: &Known) -> Vec<Question> {
+    let answers: Vec<(Answer, String)> = NODES.iter().map(|node| node.ask.answer(known)).collect();
     let path = path(&answers);
     let question = |(index, (node, (answer, because))): (usize, (&nodes::Node, (Answer, String)))| {
         let lit = path.contains(&index);
         let branch = |way: &Way, on: Answer| Branch {
             lit: lit && answer == on,
             tips: match lit && (answer == on || answer == Answer::Open) {
-                true => way.tips.iter().map(|tip| tip.advised(&known)).collect(),
+                true => way.tips.iter().map(|tip| tip.advised(known)).collect(),
                 false => way.tips.iter().map(|tip| tip.named()).collect(),
             },
             next: way.next,

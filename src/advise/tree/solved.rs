@@ -1,15 +1,30 @@
 //! What the tree says where only another sequence length, model or card helps.
 
-use crate::advise::solve::{self, Quantity};
+use crate::advise::solve::{self, CardFit, Largest, ModelFit, Quantity};
 use crate::estimate::EstimateError;
 use crate::scenario::{ModelRef, Scenario};
 
+/// Inverse answers of a scenario.
+pub(in crate::advise) struct Solved<'a> {
+    pub largest: &'a [Largest],
+    pub model: Option<&'a ModelFit>,
+    pub cards: &'a [CardFit],
+}
+
 /// Words, and the scenario that they speak of.
-type Solved = Result<(String, Option<Scenario>), EstimateError>;
+type Said = Result<(String, Option<Scenario>), EstimateError>;
 
 /// The longest sequence that fits.
-pub(super) fn longest(run: &Scenario) -> Solved {
-    Ok(match solve::largest(run, Quantity::Seq)?.value {
+pub(super) fn longest(run: &Scenario, solved: Option<&Solved>) -> Said {
+    let known = solved.and_then(|solved| {
+        let mut answers = solved.largest.iter();
+        answers.find(|answer| answer.quantity == Quantity::Seq)
+    });
+    let value = match known {
+        Some(answer) => answer.value,
+        None => solve::largest(run, Quantity::Seq)?.value,
+    };
+    Ok(match value {
         Some(seq) => (
             format!("sequences of at most {seq} tokens fit"),
             Some(Quantity::Seq.set(run, seq)),
@@ -19,8 +34,11 @@ pub(super) fn longest(run: &Scenario) -> Solved {
 }
 
 /// The largest model of the family that fits.
-pub(super) fn smaller_model(run: &Scenario) -> Solved {
-    let answer = solve::largest_model(run, None)?;
+pub(super) fn smaller_model(run: &Scenario, solved: Option<&Solved>) -> Said {
+    let answer = match solved.and_then(|solved| solved.model) {
+        Some(answer) => answer.clone(),
+        None => solve::largest_model(run, None)?,
+    };
     Ok(match answer.model {
         Some(model) => {
             let scenario = Scenario {
@@ -37,9 +55,16 @@ pub(super) fn smaller_model(run: &Scenario) -> Solved {
 }
 
 /// The cheapest card that fits.
-pub(super) fn larger_card(run: &Scenario) -> Solved {
-    let cards = solve::cards(run)?;
-    let Some(card) = solve::cheapest_card(&cards).or_else(|| solve::smallest_card(&cards)) else {
+pub(super) fn larger_card(run: &Scenario, solved: Option<&Solved>) -> Said {
+    let computed;
+    let cards = match solved {
+        Some(solved) => solved.cards,
+        None => {
+            computed = solve::cards(run)?;
+            &computed
+        }
+    };
+    let Some(card) = solve::cheapest_card(cards).or_else(|| solve::smallest_card(cards)) else {
         return Ok((
             "no card of the catalog is large enough with these settings".into(),
             None,

@@ -76,7 +76,7 @@ impl Tip {
         let mut advised = self.named();
         match self {
             Tip::Remedy => advised.take_remedy(known.remedy),
-            Tip::Seq | Tip::Model | Tip::Card => advised.solve(self, known.scenario),
+            Tip::Seq | Tip::Model | Tip::Card => advised.solve(self, known),
             Tip::Qat => advised.refused = Some("quantization-aware training is not modelled".into()),
             _ => {
                 let after = self.change(known.scenario);
@@ -179,11 +179,12 @@ impl Advised {
     }
 
     /// Answers that a solver gives: the longest sequence, the largest model, the cheapest card.
-    fn solve(&mut self, tip: Tip, run: &Scenario) {
+    fn solve(&mut self, tip: Tip, known: &Known) {
+        let run = known.scenario;
         let result = match tip {
-            Tip::Seq => solved::longest(run),
-            Tip::Model => solved::smaller_model(run),
-            _ => solved::larger_card(run),
+            Tip::Seq => solved::longest(run, known.solved),
+            Tip::Model => solved::smaller_model(run, known.solved),
+            _ => solved::larger_card(run, known.solved),
         };
         match result {
             Ok((text, scenario)) => {

@@ -96,8 +96,7 @@ impl DoctorArgs {
             }
             Err(why) if self.run.names_a_card() => {
                 let advice = advise::advise(&scenario, Observed::default())?;
-                let settings = advise::settings(&scenario)?;
-                let text = advise_view::view(&scenario, &advice, settings.as_ref());
+                let text = advise_view::view(&scenario, &advice);
                 Ok(Report {
                     warnings: warnings.into_iter().chain([why]).collect(),
                     ..Report::text(text)
@@ -121,9 +120,8 @@ impl DoctorArgs {
         for checkup in checkups {
             text += &view::checkup(checkup);
             if let Ok(advice) = advise::advise(&checkup.scenario, Observed::default()) {
-                let settings = advise::settings(&checkup.scenario).ok().flatten();
                 text += "\n";
-                text += &advise_view::view(&checkup.scenario, &advice, settings.as_ref());
+                text += &advise_view::view(&checkup.scenario, &advice);
             }
         }
         text
