@@ -476,7 +476,7 @@ fn hf() -> Record {
 }
 
 fn unsloth() -> Record {
-    let scenario = r#"{"model": "meta-llama/Llama-3.2-1B", "stack": "unsloth"}"#;
+    let scenario = r#"{"model": "meta-llama/Llama-3.2-1B-Instruct", "stack": "unsloth"}"#;
     session("unsloth-session.jsonl", serde_json::from_str(scenario).unwrap())
 }
 
@@ -527,6 +527,41 @@ fn the_breakdown_of_a_session_is_the_estimates() {
     for part in comparison.parts.iter().chain(&comparison.phases) {
         assert!(part.estimated.abs_diff(part.measured) <= 3 << 20, "{part:?}");
     }
+}
+
+#[test]
+fn a_session_of_unsloth_is_what_the_estimate_says() {
+    let comparison = Comparison::of(&unsloth(), Some(0.5)).unwrap();
+    assert!(comparison.within, "{:?}", comparison.findings);
+    for quantity in ["allocated", "reserved"] {
+        let line = comparison.quantity(quantity).unwrap();
+        assert!(line.error_percent().abs() < 1.0, "{line:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_cut_short_is_compared_up_to_there() {
+    let mut record = hf();
+    record.outcome = Outcome::OutOfMemory {
+        phase: "forward".into(),
+        step: 1,
+        message: "CUDA out of memory.".into(),
+    };
+    record.machine.total_bytes = 4 << 30;
+    record.measured.phases.truncate(3);
+    record.measured.phases[2].peak_allocated_bytes /= 2;
+    let comparison = Comparison::of(&record, None).unwrap();
+    let names: Vec<_> = comparison
+        .phases
+        .iter()
+        .map(|phase| phase.name.as_str())
+        .collect();
+    assert_eq!(names, ["after loading", "data of step 1"]);
+    assert_eq!(
+        comparison.findings,
+        ["out of memory in forward of step 1, as was said"]
+    );
+    assert!(comparison.within);
 }
 
 #[test]

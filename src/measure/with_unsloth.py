@@ -25,9 +25,13 @@ def main(job, watched):
     watch.need({"torch": "2.4", "transformers": "4.52", "trl": "0.18.2", "peft": "0.18", "bitsandbytes": "0.45.5",
                 "unsloth_zoo": "2025.9", "unsloth": "2025.9", "datasets": "3.0"})
     check(s)
+    try:
+        # Before transformers and trl, which it patches, and before CUDA starts, for it sets up the allocator.
+        import unsloth  # noqa: F401
+    except Exception:
+        watch.usable_cuda()  # says so, if it is the card that is missing
+        raise
     torch = watch.usable_cuda()
-    import unsloth  # noqa: F401  before transformers and trl, which it patches
-
     watch.tell_machine(torch)
     look = watch.Watch(torch, job["history"])
     watched(look)

@@ -97,7 +97,11 @@ impl Comparison {
             quantities: quantities(record, &estimate),
             parts: parts(record, &estimate),
             phases: phases(record, &estimate),
-            verdict: estimate.verdict,
+            // Of the memory that the card really has, where the run told it.
+            verdict: match record.machine.total_bytes {
+                0 => estimate.verdict,
+                total => Some(estimate.on(total).verdict),
+            },
             findings: Vec::new(),
             within: true,
         };
@@ -272,5 +276,11 @@ fn phases(record: &Record, estimate: &Estimate) -> Vec<Line> {
         };
         Some(Line::new(name, estimated, measured))
     };
-    record.measured.phases.iter().filter_map(line).collect()
+    let phases = &record.measured.phases;
+    let whole = match record.outcome {
+        // The last is cut short.
+        Outcome::OutOfMemory { .. } => phases.len().saturating_sub(1),
+        _ => phases.len(),
+    };
+    phases.iter().take(whole).filter_map(line).collect()
 }

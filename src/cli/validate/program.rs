@@ -12,6 +12,7 @@ use crate::scenario::Stack;
 /// Every file of the measuring programs.
 const FILES: &[(&str, &str)] = &[
     ("watch.py", include_str!("../../measure/watch.py")),
+    ("history.py", include_str!("../../measure/history.py")),
     ("folder.py", include_str!("../../measure/folder.py")),
     ("hf.py", include_str!("../../measure/hf.py")),
     ("with_unsloth.py", include_str!("../../measure/with_unsloth.py")),
