@@ -31,7 +31,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 29] = [
+const MODEL_TYPES: [&str; 32] = [
     "llama",
     "mistral",
     "qwen2",
@@ -61,6 +61,9 @@ const MODEL_TYPES: [&str; 29] = [
     "deepseek_v2",
     "deepseek_v3",
     "glm4_moe_lite",
+    "minimax_m2",
+    "seed_oss",
+    "granitemoehybrid",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {
@@ -99,7 +102,11 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     tie_word_embeddings: tied,
                     sliding_window,
                     num_experts: Some(experts.0),
-                    num_local_experts: Some(experts.0),
+                    num_local_experts: Some(if model_type == "granitemoehybrid" {
+                        0
+                    } else {
+                        experts.0
+                    }),
                     n_routed_experts: Some(experts.0),
                     n_group: Some(1 + experts.0 % 2),
                     first_k_dense_replace: Some(experts.3 - 1),
@@ -113,6 +120,7 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     qk_rope_head_dim: Some(16),
                     v_head_dim: Some(64),
                     topk_group: Some(1),
+                    full_attention_layers: (model_type == "granitemoehybrid").then_some(layers),
                     ..HfConfig::default()
                 }
             },

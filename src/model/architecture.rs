@@ -116,10 +116,7 @@ impl Architecture {
     pub fn from_config(config: &HfConfig) -> Result<Self, String> {
         let config = config.clone().completed();
         let Some(family) = Family::of(config.text_type()) else {
-            return Err(format!(
-                "no forward pass is written for model type '{}'",
-                config.text_type()
-            ));
+            return Err(not_written(config.text_type()));
         };
         let activation = match config.hidden_act.as_deref() {
             Some("silu" | "swish") | None => "silu",
@@ -132,6 +129,25 @@ impl Architecture {
         };
         if family.masks_an_empty_window() && config.sliding_window.is_some() {
             return Err("sliding windows are not written for this model type".into());
+        }
+        if family == Family::GraniteHybrid {
+            let attends = config.full_attention_layers.unwrap_or(0) == config.num_hidden_layers;
+            let listed = config.layer_types_pattern.as_ref();
+            if !attends
+                && !listed.is_some_and(|types| {
+                    types
+                        .iter()
+                        .all(|t| t.contains("attention") && !t.contains("linear"))
+                })
+            {
+                return Err(
+                    "state-space layers (Mamba) are not modelled: their kernels are no part of transformers"
+                        .into(),
+                );
+            }
+            if config.num_local_experts.unwrap_or(0) > 0 {
+                return Err("the experts of this model type are not written".into());
+            }
         }
         let heads = config.num_attention_heads.max(1);
         let scope = config.attention_bias_scope.as_deref().unwrap_or("");
@@ -179,13 +195,38 @@ impl Architecture {
                 rotary_dim,
             },
             mlp: Mlp {
-                width: config.intermediate_size,
+                width: match family {
+                    Family::GraniteHybrid => config.shared_intermediate_size,
+                    _ => None,
+                }
+                .unwrap_or(config.intermediate_size),
                 bias: config.mlp_bias == Some(true),
                 activation,
             },
             experts: Experts::of(&config, family)?,
         })
     }
+}
+
+/// Why there is no forward pass for a type of model.
+fn not_written(text_type: &str) -> String {
+    let reason = match text_type {
+        "kimi_k2" | "internlm2" | "internlm3" | "mimo" | "exaone" => {
+            "its modeling code is no part of transformers but comes with the model"
+        }
+        "qwen3_5" | "qwen3_5_moe" | "qwen3_next" => "layers of linear attention are not modelled",
+        "lfm2" | "lfm2_moe" => "layers of short convolutions are not modelled",
+        "nemotron_h" | "mamba" | "mamba2" | "falcon_h1" | "bamba" | "jamba" => {
+            "state-space layers are not modelled"
+        }
+        "gemma3n" | "gemma4" | "gemma4_unified" => {
+            "layers that share keys and values, and heads of several widths, are not written"
+        }
+        "mllama" => "layers that attend to images are not written",
+        "phimoe" => "its router, which samples experts, is not written",
+        _ => "no forward pass is written",
+    };
+    format!("{reason} (model type '{text_type}')")
 }
 
 /// Which layers have a sliding window.

@@ -79,7 +79,7 @@ impl Experts {
     pub(super) fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
         let count = match family {
             Family::Qwen3Moe | Family::Qwen2Moe | Family::Olmoe => config.num_experts,
-            Family::Mixtral | Family::GptOss => config.num_local_experts,
+            Family::Mixtral | Family::GptOss | Family::MiniMaxM2 => config.num_local_experts,
             Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 => config.n_routed_experts,
             _ => return Ok(None),
         };
@@ -95,10 +95,15 @@ impl Experts {
             ));
         }
         let width = match family {
-            Family::Mixtral | Family::GptOss => config.intermediate_size,
+            Family::Mixtral | Family::GptOss | Family::MiniMaxM2 => config.intermediate_size,
             _ => config.moe_intermediate_size.unwrap_or(config.intermediate_size),
         };
         let groups = match family {
+            Family::MiniMaxM2 => Some(Groups {
+                count: 1,
+                chosen: 1,
+                fp32_correction: false,
+            }),
             Family::DeepseekV2 if config.n_group.unwrap_or(1) > 1 => {
                 return Err("routers that choose groups of experts greedily are not written".into());
             }
@@ -155,7 +160,7 @@ impl Experts {
             },
             // `transformers/conversion_mapping.py: _MODEL_TO_CONVERSION_PATTERN` names these types.
             old_names: match family {
-                Family::Mixtral => Some(OldNames {
+                Family::Mixtral | Family::MiniMaxM2 => Some(OldNames {
                     gate_up: ["w1", "w3"],
                     down: "w2",
                 }),

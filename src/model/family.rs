@@ -49,6 +49,12 @@ pub enum Family {
     DeepseekV2,
     /// `modeling_deepseek_v3.py` and `modeling_glm4_moe_lite.py`.
     DeepseekV3,
+    /// `modeling_minimax_m2.py`.
+    MiniMaxM2,
+    /// `modeling_seed_oss.py`.
+    SeedOss,
+    /// `modeling_granitemoehybrid.py`, layers of attention and MLP alone.
+    GraniteHybrid,
     /// `modeling_mixtral.py`.
     Mixtral,
     /// `modeling_gpt_oss.py`.
@@ -97,6 +103,9 @@ impl Family {
             "glm4_moe" => Family::Glm4Moe,
             "deepseek_v2" => Family::DeepseekV2,
             "deepseek_v3" | "glm4_moe_lite" => Family::DeepseekV3,
+            "minimax_m2" => Family::MiniMaxM2,
+            "seed_oss" => Family::SeedOss,
+            "granitemoehybrid" => Family::GraniteHybrid,
             "mixtral" => Family::Mixtral,
             "gpt_oss" => Family::GptOss,
             _ => return None,
@@ -116,12 +125,15 @@ impl Family {
 
     /// Are embeddings multiplied by a number?
     pub fn multiplies_embeddings(self) -> bool {
-        self == Family::Granite
+        matches!(self, Family::Granite | Family::GraniteHybrid)
     }
 
     /// Are logits multiplied by a number?
     pub fn multiplies_logits(self) -> bool {
-        matches!(self, Family::Granite | Family::Cohere | Family::Cohere2)
+        matches!(
+            self,
+            Family::Granite | Family::GraniteHybrid | Family::Cohere | Family::Cohere2
+        )
     }
 
     /// Do rotary tables stay in fp32?
@@ -157,12 +169,23 @@ impl Family {
 
     /// Is the mask made without looking for packed sequences (no `position_ids` among its arguments)?
     pub fn ignores_packing(self) -> bool {
-        self == Family::GptOss
+        matches!(self, Family::GptOss | Family::GraniteHybrid)
+    }
+
+    /// Do layers take `position_ids` among their arguments?
+    pub fn passes_positions(self) -> bool {
+        self != Family::GraniteHybrid
     }
 
     /// Are rotary tables as wide as half of what is rotated?
     pub fn has_half_tables(self) -> bool {
         self == Family::GptOss
+    }
+
+    /// Is there dropout on the weights of attention, behind attention and behind the MLP
+    /// (`SeedOssConfig.attention_dropout`, `residual_dropout`)?
+    pub fn has_dropout(self) -> bool {
+        self == Family::SeedOss
     }
 
     /// Are the logits capped by a hyperbolic tangent?

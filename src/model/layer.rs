@@ -14,9 +14,14 @@ impl Architecture {
             (Some(experts), family) => experts.parts(self.hidden, family),
             (None, Family::Phi3 | Family::Glm | Family::Glm4) => self.fused_mlp(),
             (None, Family::Starcoder2) => self.plain_mlp(),
+            (None, Family::GraniteHybrid) => Vec::new(),
             (None, _) => self.gated_mlp(),
         });
-        parts.extend(self.norms().iter().map(|path| Part::vector(path, self.hidden)));
+        let norms = self.norms().iter().map(|path| Part::vector(path, self.hidden));
+        if self.family == Family::GraniteHybrid {
+            return norms.chain(self.shared_mlp()).chain(parts).collect();
+        }
+        parts.extend(norms);
         parts
     }
 
@@ -128,6 +133,15 @@ impl Architecture {
         vec![
             Part::linear("mlp.gate_up_proj", self.hidden, 2 * m.width, m.bias),
             Part::linear("mlp.down_proj", m.width, self.hidden, m.bias),
+        ]
+    }
+
+    /// `input_linear`, gate and up at once, and `output_linear`.
+    fn shared_mlp(&self) -> [Part; 2] {
+        let width = self.mlp.width;
+        [
+            Part::linear("shared_mlp.input_linear", self.hidden, 2 * width, false),
+            Part::linear("shared_mlp.output_linear", width, self.hidden, false),
         ]
     }
 

@@ -100,6 +100,11 @@ pub fn kernels(
         ));
     }
     let masked = Call { masked: true, ..call };
+    if arch.family.has_dropout() && (!call.flash() || s.padding) {
+        return not_modelled(
+            "dropout of attention outside the flash kernel and eager attention is not modelled",
+        );
+    }
     let window = a.sliding_window.is_some_and(|w| w <= s.seq);
     let hidden = |index: u64| s.padding || (window && arch.is_windowed(index));
     let (some, all) = ((0..arch.layers).any(hidden), (0..arch.layers).all(hidden));

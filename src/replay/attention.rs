@@ -24,6 +24,8 @@ pub struct Shape {
     pub value_dim: u64,
     /// Type of queries, keys and values.
     pub dtype: Dtype,
+    /// Is there dropout on the weights?
+    pub dropout: bool,
 }
 
 /// The card as far as kernels look at it.
@@ -58,6 +60,9 @@ fn flash_splits(s: &Shape, device: Device) -> u64 {
     } else {
         64
     };
+    if s.dropout {
+        return 1;
+    }
     let n_blocks = s.seq.div_ceil(block_n);
     let jobs = s.batch.saturating_mul(s.heads).saturating_mul(s.seq.div_ceil(64));
     let processors = device.multiprocessors * 2;
@@ -122,6 +127,11 @@ impl<'t> Tensor<'t> {
         }
         let rng = inner.alloc(Layout::contiguous(&[2]), Dtype::I64, OP);
         let unused = inner.alloc(Layout::contiguous(&[1]), Dtype::I64, OP);
+        if shape.dropout {
+            // The state of the random numbers.
+            let state = inner.scratch(16, OP);
+            inner.free_scratch(state);
+        }
         inner.free_scratch(lse_accum);
         inner.free_scratch(out_accum);
         if let Some(node) = node {

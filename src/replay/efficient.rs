@@ -199,6 +199,7 @@ mod tests {
                 head_dim: width,
                 value_dim: width,
                 dtype,
+                dropout: false,
             };
             let kernel = Backward::choose(&shape, device);
             assert_eq!(kernel.workspace_bytes(&shape), bytes, "{width}");

@@ -60,6 +60,9 @@ fn plain_attention<'t>(
         weights = weights.add(mask);
     }
     weights = weights.softmax(Dtype::F32).to(q.dtype());
+    if plan.arch.family.has_dropout() {
+        weights = weights.dropout();
+    }
     let mut out = weights.matmul_heads(&v);
     out = out.transpose(1, 2).contiguous();
     (out, weights)
@@ -116,6 +119,7 @@ fn sdpa<'t>(
         head_dim: width(&q),
         value_dim: width(&v),
         dtype: q.dtype(),
+        dropout: plan.arch.family.has_dropout(),
     };
     let efficient = kernel == AttentionKernel::Efficient;
     let mask = masked.then(|| additive_mask(plan, q.dtype(), tape, efficient));

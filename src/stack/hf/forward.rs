@@ -40,6 +40,8 @@ struct ByWindow<'t> {
     windowed: Option<Shared<'t>>,
     /// A mask that no layer takes.
     _idle: Option<Tensor<'t>>,
+    /// `position_ids`.
+    _positions: Tensor<'t>,
 }
 
 impl<'t> ByWindow<'t> {
@@ -85,7 +87,10 @@ fn shared_by_window<'t>(
     let shared = |(cos, sin): &(Tensor<'t>, Tensor<'t>), mask: Option<Tensor<'t>>| Shared {
         cos: cos.clone(),
         sin: sin.clone(),
-        positions: positions.clone(),
+        positions: match plan.arch.family.passes_positions() {
+            true => positions.clone(),
+            false => cos.clone(),
+        },
         mask,
         cache: cache.cloned(),
     };
@@ -93,6 +98,7 @@ fn shared_by_window<'t>(
         full: full.map(|mask| shared(&tables, mask)),
         windowed: sliding.map(|mask| shared(own_tables.as_ref().unwrap_or(&tables), mask)),
         _idle: idle,
+        _positions: positions,
     }
 }
 

@@ -158,13 +158,18 @@ impl<'t> Linear<'t> {
             .collect(),
             (_, scales) => scales.iter().chain(code).collect(),
         };
-        let all = state.iter().copied().chain(packed).chain(state.iter().copied());
-        all.map(|tensor| {
-            let copy = tape.temporary(tensor.layout().shape(), tensor.dtype(), "__deepcopy__");
+        let copy =
+            |tensor: &Tensor<'t>| tape.temporary(tensor.layout().shape(), tensor.dtype(), "__deepcopy__");
+        // Copies of parts of the weight go by way of a first element.
+        let part = |tensor: &Tensor<'t>| {
+            let copied = copy(tensor);
             tape.scratch(tensor.dtype().size(), "__deepcopy__");
-            copy
-        })
-        .collect()
+            copied
+        };
+        let mut copies: Vec<Tensor<'t>> = state.iter().copied().chain(packed).map(part).collect();
+        copies.extend(self.bias.as_ref().map(copy));
+        copies.extend(state.iter().copied().map(part));
+        copies
     }
 
     fn lora_forward(&self, x: &Tensor<'t>, lora: &Adapters<'t>) -> Tensor<'t> {

@@ -4,7 +4,7 @@ use super::linear::{Base, Linear};
 use super::quantize;
 use super::weight_adapter::WeightAdapter;
 use crate::estimate::Category;
-use crate::model::{Norm, Part, PartKind};
+use crate::model::{Family, Norm, Part, PartKind};
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Place, Tape, Tensor};
 use crate::stack::{Detail, blocks};
@@ -269,14 +269,24 @@ impl<'t> Layer<'t> {
                             linear(plan, inputs, outputs, base)
                         }
                     };
-                    module.bias = bias.then(|| weight(tape, &[outputs], plan.dtype));
+                    // bitsandbytes' layers replace the model's when it has been made, in PyTorch's default dtype
+                    // (`transformers/integrations/bitsandbytes.py: replace_with_bnb_linear`).
+                    let dtype = match module.base {
+                        Base::FourBit { .. } | Base::EightBit { .. } => Dtype::F32,
+                        _ => plan.dtype,
+                    };
+                    module.bias = bias.then(|| weight(tape, &[outputs], dtype));
                     Module::Linear(module)
                 }
             };
             self.parts.push((part, module));
             // `e_score_correction_bias`, a buffer in fp32 of the router that it corrects.
             let correction = plan.arch.buffers(self.index.into());
-            if part.path == "mlp.gate.weight" && correction > 0 {
+            let behind = match plan.arch.family {
+                Family::MiniMaxM2 => "mlp.experts.down_proj",
+                _ => "mlp.gate.weight",
+            };
+            if part.path == behind && correction > 0 {
                 let groups = plan.arch.experts.as_ref().and_then(|experts| experts.groups);
                 let fp32 = groups.is_some_and(|groups| groups.fp32_correction);
                 let dtype = if fp32 { Dtype::F32 } else { plan.dtype };

@@ -33,7 +33,7 @@ impl<'t> Model<'t> {
             tape.enter_group(layer.group);
             for (_, module) in &mut layer.parts {
                 match module {
-                    Module::Linear(linear) => linear.bias.as_mut().into_iter().for_each(up),
+                    Module::Linear(linear) => linear.bias.iter_mut().for_each(up),
                     Module::Weight(weight, _) => up(weight),
                 }
             }
@@ -51,7 +51,7 @@ impl<'t> Model<'t> {
     }
 
     /// `Linear4bit.forward` gives its bias the compute dtype for good, at its first call (`bias.data =
-    /// bias.data.to(x.dtype)`, `bitsandbytes/nn/modules.py`).
+    /// bias.data.to(x.dtype)`, `bitsandbytes/nn/modules.py`): here, ahead of the first step, so that steps are alike.
     fn convert_biases(&mut self, tape: &'t Tape) {
         for layer in &mut self.layers {
             tape.enter_group(layer.group);

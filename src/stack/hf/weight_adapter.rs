@@ -97,6 +97,11 @@ impl<'t> Wrapped<'t> {
         }
     }
 
+    /// Its dtype.
+    pub fn dtype(&self) -> Dtype {
+        self.weight.dtype()
+    }
+
     /// The parameter as the wrapped module reads it.
     pub fn get(&self) -> &Tensor<'t> {
         self.updated.get_or_init(|| self.compute())

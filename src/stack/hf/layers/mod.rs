@@ -11,9 +11,11 @@ mod glm;
 mod glm4_moe;
 mod gpt_oss;
 mod granite;
+mod granite_hybrid;
 mod hunyuan;
 mod latent;
 mod llama;
+mod minimax_m2;
 mod ministral3;
 mod mixtral;
 mod olmo2;
@@ -22,6 +24,7 @@ mod phi3;
 mod qwen2_moe;
 mod qwen3_moe;
 mod scored_router;
+mod seed_oss;
 mod starcoder2;
 
 use super::attention::attend;
@@ -62,6 +65,9 @@ impl<'t> Layer<'t> {
             Family::Qwen2Moe => qwen2_moe::layer,
             Family::Olmoe => olmoe::layer,
             Family::Glm4Moe => glm4_moe::layer,
+            Family::MiniMaxM2 => minimax_m2::layer,
+            Family::SeedOss => seed_oss::layer,
+            Family::GraniteHybrid => granite_hybrid::layer,
             Family::DeepseekV2 => deepseek_v2::layer,
             Family::DeepseekV3 => deepseek_v3::layer,
             Family::Mixtral => mixtral::layer,
@@ -124,12 +130,16 @@ impl<'t> Layer<'t> {
         shared: &Shared<'t>,
     ) -> Attended<'t> {
         let a = &plan.arch.attention;
-        let (out, weights) = q.tape().within("self_attn", || {
+        let (mut out, weights) = q.tape().within("self_attn", || {
             let (mut out, weights) = attend(plan, q, k, v, shared);
             out = out.reshape(&[plan.batch, plan.seq, a.heads * a.value_dim]);
             (out, weights)
         });
-        (self.linear("self_attn.o_proj", &out), weights)
+        out = self.linear("self_attn.o_proj", &out);
+        if plan.arch.family.has_dropout() {
+            out = q.tape().within("self_attn", || out.dropout());
+        }
+        (out, weights)
     }
 
     /// `down_proj(act_fn(gate_proj(x)) * up_proj(x))`.

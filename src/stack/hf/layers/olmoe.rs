@@ -13,7 +13,7 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
         layer,
         plan,
         x,
-        |x| attention(layer, plan, x, shared),
+        |x| attention(layer, plan, x, shared, |q, k| layer.rotated(q, k, shared)),
         |x| match &plan.arch.experts {
             Some(experts) => sparse_block(layer, plan, experts, x, |x, router| {
                 qwen3_moe::route(x, router, experts.per_token, experts.normalize)
@@ -24,7 +24,13 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
 }
 
 /// `OlmoeAttention.forward`, without `clip_qkv`.
-fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared<'t>) -> Attended<'t> {
+pub(super) fn attention<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    x: &Tensor<'t>,
+    shared: &Shared<'t>,
+    rotate: impl FnOnce(&Tensor<'t>, &Tensor<'t>) -> (Tensor<'t>, Tensor<'t>),
+) -> Attended<'t> {
     let a = &plan.arch.attention;
     let heads = |t: &Tensor<'t>, n: u64| t.reshape(&[plan.batch, plan.seq, n, a.head_dim]).transpose(1, 2);
     let mut q = layer.norm(plan, "self_attn.q_norm", &layer.linear("self_attn.q_proj", x));
@@ -33,6 +39,6 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     q = heads(&q, a.heads);
     k = heads(&k, a.kv_heads);
     v = heads(&v, a.kv_heads);
-    (q, k) = layer.rotated(&q, &k, shared);
+    (q, k) = rotate(&q, &k);
     layer.attend(plan, &q, &k, &v, shared)
 }
