@@ -29,6 +29,7 @@ pub fn packed<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -
         head_dim: a.head_dim,
         value_dim: a.head_dim,
         dtype: q.dtype(),
+        dropout: false,
     };
     let out = match plan.attention {
         AttentionKernel::Flash => q_run.sdpa_flash(&k_run, &v_run, shape, plan.device),

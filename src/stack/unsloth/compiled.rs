@@ -30,6 +30,7 @@ impl<'t> Model<'t> {
                 head_dim: a.head_dim,
                 value_dim: a.head_dim,
                 dtype: x.dtype(),
+                dropout: false,
             },
             width: plan.arch.mlp.width,
             head_norms: a.query_norm.is_some(),
