@@ -37,6 +37,8 @@ pub enum AttentionKernel {
 pub struct Plan {
     /// The stack.
     pub stack: Stack,
+    /// Unsloth: layers are transformers' own, compiled.
+    pub generic: bool,
     /// Unsloth: the sequences of a micro-batch lie in one row.
     pub padding_free: bool,
     /// Unsloth: documents in a sequence.
@@ -237,6 +239,7 @@ impl Plan {
         };
         Ok(Plan {
             stack: s.stack,
+            generic: s.stack == Stack::Unsloth && unsloth::compiles(s, &arch),
             padding_free: s.padding_free,
             packing: s.packing,
             memory: match (&s.gpu, s.memory_gib) {

@@ -5,8 +5,8 @@ use plimsoll::model::HfConfig;
 use plimsoll::plan::Plan;
 use plimsoll::replay::segment;
 use plimsoll::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
-    Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
+    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 use plimsoll::score;
 use plimsoll::stack::{Detail, peak, record};
@@ -207,11 +207,14 @@ prop_compose! {
 prop_compose! {
     fn unsloth_scenario()(
         config in config(),
-        model_type in one_of(&["llama", "mistral", "qwen2", "qwen3"]),
+        model_type in one_of(&["llama", "mistral", "qwen2", "qwen3", "gemma3_text"]),
+        loader in one_of(Loader::ALL),
         max_positions in one_of(&[512u64, 8192, 40_960]),
         (method, weights) in prop_oneof![
             Just((Method::Qlora, WeightFormat::Nf4Dq)),
             Just((Method::Lora, WeightFormat::Bf16)),
+            Just((Method::Lora, WeightFormat::Fp8Dynamic)),
+            Just((Method::Full, WeightFormat::Bf16)),
         ],
         rank in 1..70u64,
         dropout in one_of(&[0.0, 0.1]),
@@ -248,6 +251,7 @@ prop_compose! {
             grad_accum,
             optimizer,
             checkpointing,
+            loader,
             clip,
             compute_capability: Some(capability.into()),
             memory_gib: Some(memory_gib),

@@ -1,6 +1,8 @@
 //! Base weights take exactly the bytes of their format, and a card or a library that cannot use a format says what it
 //! does instead.
 
+#![allow(clippy::unwrap_used)]
+
 use plimsoll::estimate::{Category, Estimate, EstimateError, estimate};
 use plimsoll::model::{Architecture, PartKind};
 use plimsoll::quant::{Kind, Storage};
@@ -141,4 +143,63 @@ fn formats_that_transformers_runs_for_inference_only_are_refused_with_the_way_ou
             other => panic!("{format}: {other:?}"),
         }
     }
+}
+
+/// An Unsloth run on a card: its peak and what it warns of.
+fn unsloth(model: &str, gpu: &str, weights: WeightFormat) -> (u64, Vec<String>) {
+    let mut run = Scenario {
+        model: ModelRef::Catalog(model.into()),
+        gpu: Some(gpu.into()),
+        seq: 512,
+        ..Scenario::for_stack(Stack::Unsloth, Method::Lora)
+    };
+    run.set_weights(weights);
+    let estimate = estimate(&run).unwrap();
+    (estimate.allocated_bytes, estimate.warnings)
+}
+
+#[track_caller]
+fn warns(warnings: &[String], text: &str) {
+    assert!(
+        warnings.iter().any(|warning| warning.contains(text)),
+        "{text}: {warnings:?}"
+    );
+}
+
+#[test]
+fn fp8_needs_the_card_and_says_what_unsloth_does_without() {
+    const QWEN: &str = "Qwen/Qwen3-0.6B";
+    let (hopper, _) = unsloth(QWEN, "h100-sxm", WeightFormat::Fp8Dynamic);
+    let (bf16, none) = unsloth(QWEN, "h100-sxm", WeightFormat::Bf16);
+    assert!(hopper < bf16);
+    assert!(none.is_empty(), "{none:?}");
+
+    // Ada has products by blocks alone; Ampere none.
+    let (_, ada) = unsloth(QWEN, "rtx-4090", WeightFormat::Fp8Dynamic);
+    warns(&ada, "Unsloth loads unsloth/Qwen3-0.6B-FP8 instead");
+    let (_, none) = unsloth(QWEN, "rtx-4090", WeightFormat::Fp8Block);
+    assert!(none.is_empty(), "{none:?}");
+    let (ampere, said) = unsloth(QWEN, "rtx-3090", WeightFormat::Fp8Block);
+    warns(&said, "turns unsloth/Qwen3-0.6B-FP8 into 16 bit while it loads");
+    assert_eq!(ampere, unsloth(QWEN, "rtx-3090", WeightFormat::Bf16).0);
+
+    // Without such a repository Unsloth refuses below Hopper.
+    let (_, said) = unsloth("meta-llama/Llama-3.2-1B", "rtx-4090", WeightFormat::Fp8Dynamic);
+    warns(&said, "requires H100 GPUs or after");
+}
+
+#[test]
+fn turing_computes_in_fp16() {
+    let (bf16, said) = unsloth("Qwen/Qwen3-0.6B", "t4", WeightFormat::Bf16);
+    warns(&said, "the card has no bf16");
+    let mut run = Scenario {
+        model: ModelRef::Catalog("Qwen/Qwen3-0.6B".into()),
+        gpu: Some("t4".into()),
+        seq: 512,
+        autocast: plimsoll::scenario::Autocast::Fp16,
+        ..Scenario::for_stack(Stack::Unsloth, Method::Lora)
+    };
+    run.weights = WeightFormat::Fp16;
+    let fp16 = estimate(&run).unwrap();
+    assert_eq!((bf16, fp16.warnings.len()), (fp16.allocated_bytes, 0));
 }

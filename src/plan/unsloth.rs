@@ -3,7 +3,7 @@
 use super::weights::Weights;
 use super::{AttentionKernel, not_modelled, sdpa};
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, Family};
+use crate::model::{Architecture, Family, PartKind};
 use crate::quant::Storage;
 use crate::replay::Dtype;
 use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Scenario, Targets};
@@ -27,6 +27,17 @@ pub fn attention(
     sdpa::kernels(&run, &repeated, capability, dtype)
 }
 
+/// Families with hand-written layers (`unsloth/models/llama.py`, `mistral.py`, `qwen2.py`, `qwen3.py`).
+fn is_hand_written(arch: &Architecture) -> bool {
+    arch.family == Family::Llama && arch.experts.is_none()
+}
+
+/// Do the layers run as transformers wrote them, compiled: `FastModel`, which full fine-tuning and other architectures
+/// take too (`unsloth/models/loader.py: FastLanguageModel.from_pretrained`)?
+pub(super) fn compiles(s: &Scenario, arch: &Architecture) -> bool {
+    s.method == Method::Full || s.loader == Loader::FastModel || !is_hand_written(arch)
+}
+
 /// Refuses what is not written.
 pub(super) fn check(
     s: &Scenario,
@@ -34,34 +45,103 @@ pub(super) fn check(
     weights: &Weights,
     capability: (u32, u32),
 ) -> Result<(), EstimateError> {
+    let compiles = compiles(s, arch);
+    for (used, what) in own(s, arch, weights, compiles, capability)
+        .into_iter()
+        .chain(shared(s, weights))
+    {
+        if used {
+            return not_modelled(format!("{what}: not modelled yet"));
+        }
+    }
+    Ok(())
+}
+
+fn is_fp8(storage: Storage) -> bool {
+    matches!(storage, Storage::Float8Rows | Storage::Float8Blocks)
+}
+
+/// Does every linear layer of a decoder layer run inside a fused function?
+fn is_all_fused(s: &Scenario, arch: &Architecture) -> bool {
+    let all = arch.kinds().iter().all(|&(index, _)| {
+        arch.layer(index).iter().all(|part| match part.kind {
+            PartKind::Linear { bias, .. } => !bias && s.lora.targets.contains(part.name()),
+            PartKind::Weight(_) => true,
+        })
+    });
+    all && s.lora.dropout == 0.0
+}
+
+/// What one of the two kinds of layers lacks.
+fn own(
+    s: &Scenario,
+    arch: &Architecture,
+    weights: &Weights,
+    compiles: bool,
+    capability: (u32, u32),
+) -> Vec<(bool, &'static str)> {
     let window = arch.attention.sliding_window;
-    for (used, what) in [
-        (s.method == Method::Full, "full fine-tuning with Unsloth"),
-        (s.loader == Loader::FastModel, "Unsloth's FastModel"),
+    if !compiles {
+        return vec![
+            (
+                !s.padding_free && capability.0 < 8,
+                "Unsloth's compiled layers in fp16 (padded batches on cards before capability 8.0)",
+            ),
+            (
+                !s.padding_free && s.lora.dropout > 0.0,
+                "Unsloth's compiled layers with dropout in the adapters",
+            ),
+            (
+                !s.padding_free && !adapts_all(&s.lora.targets),
+                "Unsloth's compiled layers with adapters on some linear layers only",
+            ),
+            (
+                !s.padding_free && is_fp8(weights.storage),
+                "Unsloth's compiled layers on FP8 weights",
+            ),
+            (
+                is_fp8(weights.storage) && !is_all_fused(s, arch),
+                "FP8 weights outside Unsloth's fused functions (targets that leave linear layers out, biases, dropout)",
+            ),
+            (
+                window.is_some_and(|w| w < s.seq),
+                "Unsloth's packed attention with a sliding window shorter than the sequence",
+            ),
+        ];
+    }
+    let is_gemma = arch.family == Family::Gemma3;
+    vec![
         (
-            arch.family != Family::Llama || arch.experts.is_some(),
-            "Unsloth's layers of this architecture",
+            !is_hand_written(arch) && !is_gemma,
+            "Unsloth's compiled layers of this architecture",
         ),
         (
-            !s.padding_free && capability.0 < 8,
-            "Unsloth's compiled layers in fp16 (padded batches on cards before capability 8.0)",
+            is_gemma && s.method == Method::Full,
+            "full fine-tuning of Gemma 3 with Unsloth",
+        ),
+        (is_fp8(weights.storage), "FP8 weights in compiled layers"),
+        (
+            capability < (8, 0),
+            "Unsloth's compiled layers on cards without bf16",
         ),
         (
-            !s.padding_free && s.lora.dropout > 0.0,
-            "Unsloth's compiled layers with dropout in the adapters",
+            s.method != Method::Full && s.lora.dropout > 0.0,
+            "dropout in compiled layers",
         ),
         (
-            !s.padding_free && !adapts_all(&s.lora.targets),
-            "Unsloth's compiled layers with adapters on some linear layers only",
+            !is_gemma && window.is_some_and(|w| w < s.seq),
+            "sliding windows shorter than the sequence in compiled layers",
         ),
+    ]
+}
+
+/// What both kinds lack.
+fn shared(s: &Scenario, weights: &Weights) -> Vec<(bool, &'static str)> {
+    vec![
         (
-            !matches!(weights.storage, Storage::Plain | Storage::FourBit { .. })
+            !(matches!(weights.storage, Storage::Plain | Storage::FourBit { .. }) || is_fp8(weights.storage))
                 || weights.dtype == Dtype::F32,
             "Unsloth on weights in this format",
-        ),
-        (
-            window.is_some_and(|w| w < s.seq),
-            "Unsloth's packed attention with a sliding window shorter than the sequence",
         ),
         (s.harness != Harness::Trainer, "Unsloth without Trainer"),
         (s.lora.use_dora, "DoRA under Unsloth"),
@@ -74,15 +154,10 @@ pub(super) fn check(
             "non-reentrant checkpointing under Unsloth (it checkpoints reentrantly: checkpointing=hf-reentrant)",
         ),
         (
-            !s.lora.modules_to_save.is_empty(),
+            s.method != Method::Full && !s.lora.modules_to_save.is_empty(),
             "trained embeddings and heads under Unsloth",
         ),
-    ] {
-        if used {
-            return not_modelled(format!("{what}: not modelled yet"));
-        }
-    }
-    Ok(())
+    ]
 }
 
 /// The linear layers of a decoder layer.

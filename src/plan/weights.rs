@@ -157,27 +157,52 @@ fn unsloth(s: &Scenario, capability: Option<(u32, u32)>) -> Result<Weights, Esti
         }
         _ => return mxfp4(),
     };
-    let storage = if blocks {
-        Storage::Float8Blocks
-    } else {
-        Storage::Float8Rows
-    };
-    let Some(have) = capability.filter(|have| *have < FP8_ON_THE_FLY) else {
-        return Ok(plain(s, Dtype::Bf16, storage));
-    };
-    Ok(fp8_below_hopper(s, have))
+    match capability.filter(|have| *have < FP8_ON_THE_FLY) {
+        Some(have) => Ok(fp8_below_hopper(s, have)),
+        None => fp8_from_hopper(s, blocks),
+    }
+}
+
+/// FP8 repositories that transformers' FP8Linear reads: those named `-FP8` have fine-grained scales, `-FP8-Block` and
+/// `-FP8-Dynamic` are compressed-tensors', which Unsloth decompresses to 16 bit by default
+/// (`loader_utils.py: _route_compressed_tensors_fp8_to_unsloth`).
+fn is_fine_grained(name: &str) -> bool {
+    name.ends_with("-FP8")
+}
+
+/// FP8 where Unsloth can quantize to it while it loads. Models that have an FP8 repository are loaded from there unless told
+/// otherwise.
+fn fp8_from_hopper(s: &Scenario, blocks: bool) -> Result<Weights, EstimateError> {
+    let repository = variants(s).and_then(|v| v.repository(WeightFormat::Fp8Block));
+    if blocks {
+        return match repository.filter(|name| is_fine_grained(name)) {
+            Some(_) => Ok(plain(s, Dtype::Bf16, Storage::Float8Blocks)),
+            None => not_modelled(
+                "no repository with FP8 by blocks of 128 x 128 is known of this model, and what Unsloth quantizes to blocks itself (load_in_fp8='block') transformers 5.17 fails to read back; use weights=fp8-dynamic",
+            ),
+        };
+    }
+    let mut weights = plain(s, Dtype::Bf16, Storage::Float8Rows);
+    weights.notes.extend(repository.map(|name| {
+        let what = if is_fine_grained(&name) {
+            "FP8 by blocks (weights=fp8-block)"
+        } else {
+            "a compressed-tensors checkpoint that is turned into 16 bit"
+        };
+        format!(
+            "load_in_fp8=True turns this name into {name}, {what}; quantizing by rows as counted here needs use_exact_model_name=True (unsloth/models/loader_utils.py: get_model_name)"
+        )
+    }));
+    Ok(weights)
 }
 
 /// FP8 on cards on which Unsloth does not quantize to it: a checkpoint by blocks is used from 8.9 on and turned into
 /// 16 bit before.
 fn fp8_below_hopper(s: &Scenario, have: (u32, u32)) -> Weights {
     let card = format!("compute capability {}.{}", have.0, have.1);
-    // Of the FP8 repositories, those named `-FP8` have fine-grained scales that transformers' FP8Linear reads; `-FP8-Block`
-    // and `-FP8-Dynamic` are compressed-tensors', which Unsloth decompresses by default
-    // (`loader_utils.py: _route_compressed_tensors_fp8_to_unsloth`).
     let checkpoint = variants(s)
         .and_then(|v| v.repository(WeightFormat::Fp8Block))
-        .filter(|name| name.ends_with("-FP8"));
+        .filter(|name| is_fine_grained(name));
     let (storage, note) = match checkpoint {
         Some(name) if have >= FP8_BLOCKS => (
             Storage::Float8Blocks,

@@ -47,12 +47,12 @@ pub(super) fn round_up(n: u64, to: u64) -> u64 {
 }
 
 /// `head_size_rounded` of the flash kernels.
-fn rounded_head_dim(d: u64) -> u64 {
+pub(super) fn rounded_head_dim(d: u64) -> u64 {
     round_up(d, if d <= 128 { 32 } else { 64 })
 }
 
 /// `num_splits_heuristic` of flash attention's forward: small batches split the keys over several blocks.
-fn flash_splits(s: &Shape, device: Device) -> u64 {
+pub(super) fn flash_splits(s: &Shape, device: Device) -> u64 {
     let block_n = if s.head_dim <= 64 {
         256
     } else if s.head_dim <= 128 {

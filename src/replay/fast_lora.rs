@@ -34,6 +34,11 @@ pub enum FastWeight {
     Plain,
     /// It is unpacked for each product.
     Packed,
+    /// 8-bit floats by rows: forward multiplies them with a quantized input, backward dequantizes them.
+    Float8Rows,
+    /// 8-bit floats by blocks: forward multiplies them with a quantized input by a kernel of Unsloth's, backward dequantizes
+    /// them (`unsloth/kernels/fp8.py: FP8BlockQuantLinear`).
+    Float8Blocks,
 }
 
 /// A linear layer with its adapter, as a fused function sees it.
@@ -102,8 +107,11 @@ impl<'a, 't> FastLinear<'a, 't> {
     fn product(&self, x: &Tensor<'t>, dropped: Option<&Tensor<'t>>, buffer: &UnpackBuffer<'t>) -> Tensor<'t> {
         let (tape, dtype, layout) = (x.tape, x.dtype(), x.layout());
         let mut own = None;
+        let mut quantized = None;
         match (self.weight, dropped) {
             (FastWeight::Plain, _) => {}
+            (FastWeight::Float8Rows, _) => quantized = Some(x.quantized_rows()),
+            (FastWeight::Float8Blocks, _) => quantized = Some(x.quantized_blocks()),
             (FastWeight::Packed, None) => {
                 let elements = self.inputs.saturating_mul(self.outputs);
                 let held = buffer.of(tape, elements, dtype);
@@ -120,8 +128,12 @@ impl<'a, 't> FastLinear<'a, 't> {
                 .alloc(layout.with_last(self.outputs), dtype, "matmul");
             Tensor { tape, id }
         };
+        if self.weight == FastWeight::Float8Rows {
+            // `torch._scaled_mm` is cuBLASLt's.
+            tape.inner.borrow_mut().touch_lt_workspace();
+        }
         tape.touch_workspace();
-        drop(own);
+        drop((own, quantized));
         let (a, b) = self.lora;
         let reduced = {
             let _a = a.to(dtype);
@@ -300,7 +312,8 @@ impl Inner {
     fn unpacked(&mut self, arm: Arm, dtype: Dtype) -> u32 {
         match arm.weight {
             FastWeight::Plain => NONE,
-            FastWeight::Packed => self.made(&[arm.outputs, arm.inputs], dtype),
+            FastWeight::Packed | FastWeight::Float8Blocks => self.made(&[arm.outputs, arm.inputs], dtype),
+            FastWeight::Float8Rows => self.dequantized_rows(arm.inputs, arm.outputs, dtype),
         }
     }
 
@@ -445,9 +458,15 @@ impl Inner {
             self.release(product);
             self.release(masked);
         } else {
-            // The weight lies in the common buffer.
+            // A packed weight lies in the common buffer.
+            let weight = match down.weight {
+                FastWeight::Float8Rows | FastWeight::Float8Blocks => self.unpacked(down, dtype),
+                FastWeight::Plain | FastWeight::Packed => NONE,
+            };
             dw = self.made(&[rows, inner_width], dtype);
-            self.passing(&[rows, rank], dtype);
+            let reduced = self.made(&[rows, rank], dtype);
+            self.drop_made(weight);
+            self.release(reduced);
         }
         let mut dropped_product = NONE;
         if call.dropout {

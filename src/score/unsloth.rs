@@ -53,7 +53,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     let own_collator = case.take("own_collator", false)?;
     let padding_free = case.take::<Option<bool>>("padding_free", None)?;
     let read = Scenario {
-        model: ModelRef::Config(Box::new(model(&mut case)?)),
+        model: model(&mut case)?,
         gpu: None,
         weights,
         skip_modules,
@@ -98,8 +98,8 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     Ok(read)
 }
 
-/// The configuration of a model of the catalog that has this name.
-fn model(case: &mut Fields) -> Result<HfConfig, Refusal> {
+/// The model of the catalog that has this name, or its configuration with another number of layers.
+fn model(case: &mut Fields) -> Result<ModelRef, Refusal> {
     let name: String = case.take("model", String::new())?;
     let layers: Option<u64> = case.take("layers", None)?;
     let own: Option<HfConfig> = case.take("config", None)?;
@@ -112,13 +112,18 @@ fn model(case: &mut Fields) -> Result<HfConfig, Refusal> {
     let found = models().find(alike).or_else(|| models().find(longer));
     let mut config = match (own, found) {
         (Some(own), _) => own,
+        // The catalog alone knows the size of a vision tower.
+        (None, Some(model)) if layers.is_none() && model.config.vision_config.is_some() => {
+            return Ok(ModelRef::Catalog(model.id.clone()));
+        }
         (None, Some(model)) => model.config.clone(),
         (None, None) => return Err(Refusal(format!("no model of the catalog is called '{name}'"))),
     };
     if let Some(layers) = layers {
         config.num_hidden_layers = layers;
+        config.full_attention_layers = None;
     }
-    Ok(config)
+    Ok(ModelRef::Config(Box::new(config)))
 }
 
 /// `from_pretrained`'s arguments, and repositories that are quantized already.
@@ -136,8 +141,11 @@ fn load(case: &mut Fields) -> Result<(Method, WeightFormat, Vec<String>), Refusa
     if let Some(dtype) = dtype {
         return Err(not_modelled("dtype", &dtype));
     }
-    if fp8 != false {
-        return Err(not_modelled("load_in_fp8", &fp8.to_string()));
+    match fp8 {
+        Value::Bool(false) => {}
+        Value::Bool(true) => return Ok((Method::Lora, WeightFormat::Fp8Dynamic, skip)),
+        Value::String(word) if word == "block" => return Ok((Method::Lora, WeightFormat::Fp8Block, skip)),
+        other => return Err(not_modelled("load_in_fp8", &other.to_string())),
     }
     match (full, four_bit, sixteen_bit) {
         (true, ..) => Ok((Method::Full, WeightFormat::Bf16, skip)),

@@ -2,6 +2,7 @@
 //! (`peft.tuners.lora.layer.Linear`, `peft.tuners.lora.bnb.Linear4bit`).
 
 use super::dora;
+use crate::quant::Storage;
 use crate::replay::{Dtype, Gemm4bit, Tape, Tensor};
 
 /// The base of a linear layer.
@@ -24,6 +25,13 @@ pub enum Base<'t> {
         dtype: Dtype,
         /// Data and scales.
         _stored: [Tensor<'t>; 2],
+    },
+    /// A weight that Unsloth's fused functions alone read.
+    Fused {
+        /// How it is stored.
+        storage: Storage,
+        /// Data and scales.
+        _stored: Vec<Tensor<'t>>,
     },
     /// LLM.int8: weight and row scales, held for the life of the run.
     EightBit {
@@ -84,6 +92,8 @@ impl<'t> Linear<'t> {
             }
             Base::Plain(weight) => x.linear(weight, self.bias.as_ref()),
             Base::EightBit { .. } => x.matmul_8bit(self.inputs, self.outputs),
+            // Below Unsloth's functions only; a plan that would come here is refused.
+            Base::Fused { .. } => x.clone(),
             Base::Float8 { dtype, .. } => {
                 // An ordinary product.
                 let weight = self.dequantized_float8(x.tape(), *dtype);
@@ -119,6 +129,7 @@ impl<'t> Linear<'t> {
         match &self.base {
             Base::Plain(weight) => weight.clone(),
             Base::Float8 { dtype, .. } => self.dequantized_float8(tape, *dtype),
+            Base::Fused { .. } => self.dequantized_float8(tape, Dtype::Bf16),
             // `int8_vectorwise_dequant`: A * stats.view(-1, 1) * (1 / 127)
             Base::EightBit { .. } => {
                 let _scaled = tape.temporary(&shape, Dtype::F32, "mul");

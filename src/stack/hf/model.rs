@@ -243,8 +243,11 @@ impl<'t> Layer<'t> {
                     quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables)
                 }
                 Storage::Float8 => quantize::float8(tape, plan.dtype, inputs, outputs),
-                // `Plan::new` refuses these on this stack.
-                Storage::Float8Rows | Storage::Float8Blocks | Storage::Mxfp4 => continue,
+                // `Plan::new` refuses it.
+                storage @ (Storage::Float8Rows | Storage::Float8Blocks) => {
+                    quantize::stored(tape, storage, plan.dtype, inputs, outputs)
+                }
+                Storage::Mxfp4 => continue,
             };
             self.parts
                 .push((part, Module::Linear(linear(plan, inputs, outputs, base))));

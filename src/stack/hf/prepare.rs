@@ -25,6 +25,25 @@ impl<'t> Model<'t> {
         }
     }
 
+    /// The norms' weights become fp32, one after another.
+    pub fn norms_to_fp32(&mut self, tape: &'t Tape) {
+        let up = |w: &mut Tensor<'t>| {
+            if w.layout().shape().len() == 1 {
+                w.convert_in_place(Dtype::F32, Category::Weights);
+            }
+        };
+        for layer in &mut self.layers {
+            tape.enter_group(layer.group);
+            for (_, module) in &mut layer.parts {
+                if let Module::Weight(weight, _) = module {
+                    up(weight);
+                }
+            }
+        }
+        tape.enter_group(Group::default());
+        up(&mut self.norm);
+    }
+
     /// `peft.prepare_model_for_kbit_training`: every unquantized 16-bit weight becomes fp32, one after another.
     fn prepare_kbit(&mut self, tape: &'t Tape) {
         let up = |w: &mut Tensor<'t>| w.convert_in_place(Dtype::F32, Category::Weights);

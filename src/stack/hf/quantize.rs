@@ -2,7 +2,7 @@
 
 use super::linear::Base;
 use crate::estimate::Category;
-use crate::quant::Storage;
+use crate::quant::{Kind, Storage, Stored};
 use crate::replay::{Dtype, Gemm4bit, Tape, Tensor};
 
 /// A linear weight as `Params4bit.to("cuda")` makes it: the 16-bit weight comes to the GPU, is packed, and is dropped
@@ -96,5 +96,22 @@ pub fn float8<'t>(tape: &'t Tape, dtype: Dtype, inputs: u64, outputs: u64) -> Ba
     Base::Float8 {
         dtype,
         _stored: [data, scale],
+    }
+}
+
+/// A linear weight as a checkpoint holds it: data, then scales. Unsloth writes FP8 checkpoints itself where there is none
+/// (`loader_utils.py: _offline_quantize_to_fp8`).
+pub fn stored<'t>(tape: &'t Tape, storage: Storage, dtype: Dtype, inputs: u64, outputs: u64) -> Base<'t> {
+    let load = |tensor: Stored| {
+        let category = match tensor.kind {
+            Kind::Data => Category::Weights,
+            Kind::Scale => Category::QuantState,
+        };
+        tape.tensor(&tensor.shape, tensor.dtype, category, tensor.name)
+    };
+    let tensors = storage.tensors(inputs, outputs, dtype);
+    Base::Fused {
+        storage,
+        _stored: tensors.into_iter().map(load).collect(),
     }
 }

@@ -5,6 +5,7 @@ mod attention;
 mod batch;
 mod checkpoint;
 mod compiled;
+mod generic;
 mod layer;
 mod loss;
 mod model;
@@ -37,7 +38,7 @@ pub fn peak(plan: &Plan) -> u64 {
     run(&tape, plan, Detail::Segments, 2..=2);
     let second = tape.peak();
     drop(tape);
-    match rope::are_computed_on_the_gpu(plan) {
+    match !plan.generic && rope::are_computed_on_the_gpu(plan) {
         true => second.max(peak_of_tables(plan)),
         false => second,
     }

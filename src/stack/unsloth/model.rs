@@ -2,8 +2,9 @@
 
 use super::batch::Boundaries;
 use super::checkpoint::Staging;
+use super::generic::Compiled;
 use super::rope::Tables;
-use crate::plan::Plan;
+use crate::plan::{Plan, Storage};
 use crate::replay::{FastLinear, FastWeight, Tape, Tensor, UnpackBuffer};
 use crate::stack::Detail;
 use crate::stack::hf::linear::{Base, Linear};
@@ -28,6 +29,8 @@ pub struct Model<'t> {
     pub staging: Staging<'t>,
     /// Boundaries of packed documents.
     pub boundaries: Boundaries<'t>,
+    /// Transformers' own layers, compiled.
+    pub generic: Option<Compiled<'t>>,
 }
 
 impl<'t> Model<'t> {
@@ -46,19 +49,27 @@ impl<'t> Model<'t> {
             tables: Tables::default(),
             staging: Staging::default(),
             boundaries: Boundaries::default(),
+            generic: plan.generic.then(Compiled::default),
         }
     }
 
     /// Adapters; the embedding's output requires gradients (`prepare_model_for_training`).
     pub fn prepare(&mut self, tape: &'t Tape, plan: &Plan) {
+        if plan.generic && plan.lora.is_none() {
+            // Trained norms are kept in fp32 (`unsloth_zoo/training_utils.py: prepare_model_for_training`).
+            self.base.norms_to_fp32(tape);
+        }
         self.base.prepare(tape, plan);
         self.base.input_requires_grad = true;
     }
 
     /// What the first step leaves behind beside states: buffers and tables.
     pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
-        self.tables.ensure(tape, plan);
         self.staging.settle(tape, plan);
+        if self.generic.is_some() {
+            return;
+        }
+        self.tables.ensure(tape, plan);
         self.boundaries.settle(tape, plan);
         if !plan.padding_free {
             return;
@@ -119,6 +130,11 @@ pub fn fast_parts<'a, 't>(linear: &'a Linear<'t>) -> Option<(FastWeight, (&'a Te
     let weight = match &linear.base {
         Base::Plain(_) => FastWeight::Plain,
         Base::FourBit { .. } => FastWeight::Packed,
+        Base::Fused {
+            storage: Storage::Float8Blocks,
+            ..
+        } => FastWeight::Float8Blocks,
+        Base::Fused { .. } => FastWeight::Float8Rows,
         Base::Float8 { .. } | Base::EightBit { .. } => return None,
     };
     let adapters = linear.lora.as_ref()?;

@@ -116,6 +116,12 @@ impl<'t> Model<'t> {
 
     /// `LlamaForCausalLM.forward` with labels: the loss, and the embedded tokens where they are a leaf.
     fn forward(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> (Tensor<'t>, Option<Tensor<'t>>) {
+        if let Some(generic) = &self.generic {
+            return (
+                generic.forward(tape, plan, &self.base, &self.staging, batch),
+                None,
+            );
+        }
         let (positions, mut hidden) = self.embed(tape, plan, batch);
         let leaf = self.base.has_leaf().then(|| hidden.clone());
         for (position, layer) in self.base.layers.iter().enumerate() {
@@ -155,6 +161,10 @@ impl<'t> Model<'t> {
 
     /// `loss.backward()`.
     fn backward(&self, tape: &'t Tape, plan: &Plan, loss: &Tensor<'t>) {
+        if let Some(generic) = &self.generic {
+            generic.backward(tape, plan, &self.base);
+            return self.staging.after_backward();
+        }
         tape.backward(loss, &|index, x, mut held| {
             let at = self.base.layers.iter().position(|layer| layer.index == index);
             match at {

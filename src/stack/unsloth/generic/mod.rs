@@ -1,0 +1,12 @@
+//! Models on transformers' own layers, compiled layer by layer: full fine-tuning, `FastModel`, and architectures without
+//! hand-written layers (`unsloth/models/vision.py: FastBaseModel`, `unsloth/models/_block_compile.py`). Compiled code plans
+//! its buffers itself, so that forward and backward passes are written out instead of following from operations.
+
+mod adapted;
+mod adapter;
+mod full;
+mod fused_loss;
+mod pass;
+mod sizes;
+
+pub use pass::Compiled;
