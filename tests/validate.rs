@@ -452,6 +452,9 @@ fn repeated_runs_have_names_of_their_own() {
     assert_eq!(names.len(), 3);
     assert_eq!(names[1], format!("{}-2", names[0]));
     assert_eq!(bench.records().len(), 3);
+    let ended = bench.run("session", &format!("{RUN} --repeat 3 --resume"));
+    let said = "3 times: allocated within 0.00 %, reserved within 0.00 %, process within 0.00 %";
+    assert!(ended.out.contains(said), "{}", ended.out);
 }
 
 // ---- records

@@ -13,7 +13,6 @@ mod flags;
 mod gpus;
 mod import;
 mod models;
-mod nvml;
 mod report;
 mod run_args;
 mod scenario_source;

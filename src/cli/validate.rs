@@ -2,9 +2,11 @@
 
 mod campaign;
 mod chosen;
+mod counters;
 mod journal;
 mod program;
 mod progress;
+mod repeats;
 mod runner;
 mod share;
 mod view;

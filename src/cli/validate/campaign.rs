@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::chosen::Chosen;
+use super::counters::Cards;
 use super::journal::Journal;
 use super::program::{Programs, find_python};
 use super::progress::Progress;
@@ -13,7 +14,6 @@ use super::view::{self, Shown};
 use super::{ValidateArgs, minutes, share};
 use crate::advise::solve::{Quantity, largest};
 use crate::catalog;
-use crate::cli::nvml::Cards;
 use crate::cli::{Exit, Problems, Report};
 use crate::scenario::{Scenario, Stack};
 use crate::validate::{Bisection, Dimension, Outcome, Record, Run, Weights};

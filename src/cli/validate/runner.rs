@@ -8,8 +8,8 @@ use std::{process::Stdio, thread};
 
 use process_wrap::std::{ChildWrapper, CommandWrap};
 
+use super::counters::Cards;
 use super::program::Programs;
-use crate::cli::nvml::Cards;
 use crate::validate::{Ending, Record, Run, Session, Watched, program_input};
 
 /// What stays the same from run to run.

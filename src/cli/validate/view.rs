@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::repeats;
 use crate::bytes::Bytes;
 use crate::cli::style::{BAD, GOOD, HEAD, WARN};
 use crate::cli::table::{Align, table};
@@ -88,7 +89,8 @@ pub(super) fn view(shown: &[Shown]) -> String {
             for one in several {
                 text += &remarks(one);
             }
-            text
+            let records: Vec<_> = several.iter().map(|one| one.record).collect();
+            text + &repeats::text(&records)
         }
     }
 }

@@ -60,8 +60,10 @@ impl Cards {
         Ok(Before {
             uuid: device.uuid()?,
             used: device.memory_info()?.used,
+            // Not told everywhere, as in WSL: then the card's own figure remains.
             processes: device
-                .running_compute_processes()?
+                .running_compute_processes()
+                .unwrap_or_default()
                 .iter()
                 .map(|process| process.pid)
                 .collect(),
@@ -102,7 +104,7 @@ impl Watch<'_> {
     fn read(&self, index: usize, before: &Before, pid: u32) -> Result<Reading, NvmlError> {
         let device = self.cards.nvml.device_by_index(index as u32)?;
         let memory = device.memory_info()?.used;
-        let processes = device.running_compute_processes()?;
+        let processes = device.running_compute_processes().unwrap_or_default();
         // In a container the driver knows the process by another number: then it is whoever came since.
         let known = processes.iter().any(|process| process.pid == pid);
         let own = |number: u32| match known {
