@@ -119,8 +119,7 @@ fn the_effect_of_every_tip_is_the_difference_of_two_estimates() {
 
 #[test]
 fn beyond_help_the_tree_speaks_of_sequence_model_and_card() {
-    let mut run = on("rtx-3060-12gb", Method::Qlora);
-    run.model = plimsoll::scenario::ModelRef::Catalog("meta-llama/Llama-3.1-70B-Instruct".into());
+    let run = on("rtx-a2000-6gb", Method::Qlora);
     let advice = advice(&run);
     let texts: Vec<_> = tips(&advice)
         .iter()

@@ -81,13 +81,35 @@ impl Tip {
             _ => {
                 let after = self.change(known.scenario);
                 let variant = variant(&after);
-                if let (Tip::Fp8 | Tip::Dynamic4bit, Some(variant)) = (self, variant) {
-                    advised.setting = Some(format!("model_name=\"{variant}\""));
+                if let Some(setting) = self.setting_of(&after, variant.as_deref()) {
+                    advised.setting = Some(setting);
+                }
+                if self == Tip::Fp8 && variant.is_none() && cannot_quantize_to_fp8(&after) {
+                    advised.refused = Some(
+                        "no FP8 repository of this model is known, and quantizing it while loading takes compute capability 9.0"
+                            .into(),
+                    );
+                    return advised;
                 }
                 advised.apply(known, after);
             }
         }
         advised
+    }
+
+    /// The setting where it depends on the stack, or on what is published.
+    fn setting_of(self, after: &Scenario, variant: Option<&str>) -> Option<String> {
+        let hf = after.stack == Stack::Hf;
+        match (self, variant) {
+            (Tip::Fp8 | Tip::Dynamic4bit, Some(variant)) if !hf => Some(format!("model_name=\"{variant}\"")),
+            (Tip::Dynamic4bit, Some(variant)) => Some(format!("from_pretrained(\"{variant}\")")),
+            (Tip::Fp8, _) if hf => Some("TorchAoConfig(Float8WeightOnlyConfig())".into()),
+            (Tip::FourBit, _) if hf => {
+                Some("BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_use_double_quant=True)".into())
+            }
+            (Tip::Checkpointing, _) if hf => Some("gradient_checkpointing=True".into()),
+            _ => None,
+        }
     }
 
     /// The run with the tip taken; the same run where it has it already.
@@ -149,6 +171,11 @@ fn variant(run: &Scenario) -> Option<String> {
         ModelRef::Catalog(id) => catalog::variants_of(id)?.repository(run.weights),
         ModelRef::Config(_) => None,
     }
+}
+
+/// Unsloth quantizes to FP8 while loading from compute capability 9.0 on (`models/loader_utils.py`).
+fn cannot_quantize_to_fp8(run: &Scenario) -> bool {
+    run.stack == Stack::Unsloth && run.capability().is_some_and(|capability| capability < (9, 0))
 }
 
 impl Advised {
