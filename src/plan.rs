@@ -331,7 +331,11 @@ impl Plan {
             });
         }
         let saves = self.lora.as_ref().map_or([false; 2], |lora| lora.saves);
-        for _ in saves.into_iter().filter(|&saved| saved) {
+        let copies = match self.trains_tied_weight() {
+            true => 1,
+            false => saves.into_iter().filter(|&saved| saved).count(),
+        };
+        for _ in 0..copies {
             f(Parameter {
                 elements: self.arch.vocab.saturating_mul(self.arch.hidden),
                 count: 1,
@@ -379,6 +383,12 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Unsloth: is the weight that embedding and head share trained whole? It stays one weight.
+    pub fn trains_tied_weight(&self) -> bool {
+        let both = self.lora.as_ref().is_some_and(|lora| lora.saves == [true; 2]);
+        both && self.arch.tied && self.stack == Stack::Unsloth
     }
 
     /// Tokens of a micro-batch.

@@ -104,6 +104,10 @@ fn own(
                 "FP8 weights outside Unsloth's fused functions (targets that leave linear layers out, biases, dropout)",
             ),
             (
+                !s.lora.modules_to_save.is_empty() && capability.0 < 8,
+                "embeddings and heads trained in fp32 beside an fp16 model under Unsloth",
+            ),
+            (
                 window.is_some_and(|w| w < s.seq),
                 "Unsloth's packed attention with a sliding window shorter than the sequence",
             ),
@@ -120,6 +124,10 @@ fn own(
             "full fine-tuning of Gemma 3 with Unsloth",
         ),
         (is_fp8(weights.storage), "FP8 weights in compiled layers"),
+        (
+            s.method != Method::Full && !s.lora.modules_to_save.is_empty(),
+            "trained embeddings and heads in Unsloth's compiled layers",
+        ),
         (
             capability < (8, 0),
             "Unsloth's compiled layers on cards without bf16",
@@ -152,10 +160,6 @@ fn shared(s: &Scenario, weights: &Weights) -> Vec<(bool, &'static str)> {
         (
             s.checkpointing == Checkpointing::Hf,
             "non-reentrant checkpointing under Unsloth (it checkpoints reentrantly: checkpointing=hf-reentrant)",
-        ),
-        (
-            s.method != Method::Full && !s.lora.modules_to_save.is_empty(),
-            "trained embeddings and heads under Unsloth",
         ),
     ]
 }

@@ -60,6 +60,9 @@ impl<'t> Model<'t> {
             self.base.norms_to_fp32(tape);
         }
         self.base.prepare(tape, plan);
+        if plan.trains_tied_weight() {
+            self.base.head = None;
+        }
         self.base.input_requires_grad = true;
     }
 
