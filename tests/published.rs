@@ -53,7 +53,10 @@ fn rows_of_other_programs_are_refused_with_the_reason() {
             "litgpt-hub-01",
             "LitGPT runs its own model code, which is not modelled",
         ),
-        ("unsloth-nb-002", "published runs of Unsloth are not read yet"),
+        (
+            "unsloth-nb-002",
+            "releases of Unsloth that made all logits at once are not modelled",
+        ),
         ("unsloth-ctx-001", "extrapolated, not a run"),
     ] {
         assert_eq!(refused(id), reason, "{id}");

@@ -33,7 +33,7 @@ fn every_row_of_the_hand_written_layers_is_expressed() {
 fn allocated_is_within_a_tenth_of_a_percent_on_every_row_and_most_are_equal_to_the_byte() {
     assert_eq!(share_within(0.1, |q| q.allocated), 1.0);
     let equal = share_within(0.0, |q| q.allocated);
-    assert!(equal >= 0.75, "{equal}");
+    assert!(equal >= 0.9, "{equal}");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn what_is_not_modelled_or_not_known_is_refused() {
         (json!({"metric": "max_seq_len"}), "a longest context, not a run"),
         (
             json!({"stack": "unsloth"}),
-            "published runs of Unsloth are not read yet",
+            "releases of Unsloth that made all logits at once are not modelled",
         ),
         (
             json!({"stack": "mine"}),

@@ -16,8 +16,8 @@ pub struct Batch<'t> {
     pub _positions: Tensor<'t>,
     /// `packed_seq_lengths` of padding-free batches.
     pub lengths: Option<Tensor<'t>>,
-    /// Labelled tokens, counted.
-    _items: Tensor<'t>,
+    /// Labelled tokens, counted; of padding-free batches the number goes into the step's at once.
+    _items: Option<Tensor<'t>>,
 }
 
 impl<'t> Batch<'t> {
@@ -52,7 +52,7 @@ impl<'t> Batch<'t> {
             labels,
             _positions: positions,
             lengths,
-            _items: items,
+            _items: Some(items).filter(|_| !plan.padding_free),
         }
     }
 }

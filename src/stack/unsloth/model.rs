@@ -4,6 +4,7 @@ use super::batch::Boundaries;
 use super::checkpoint::Staging;
 use super::generic::Compiled;
 use super::rope::Tables;
+use crate::estimate::Category;
 use crate::plan::{Plan, Storage};
 use crate::replay::{FastLinear, FastWeight, Tape, Tensor, UnpackBuffer};
 use crate::stack::Detail;
@@ -31,6 +32,8 @@ pub struct Model<'t> {
     pub boundaries: Boundaries<'t>,
     /// Transformers' own layers, compiled.
     pub generic: Option<Compiled<'t>>,
+    /// Placeholders of tables: with the frequencies one more buffer than transformers' rotary embedding has.
+    _placeholder: Option<Tensor<'t>>,
 }
 
 impl<'t> Model<'t> {
@@ -50,6 +53,8 @@ impl<'t> Model<'t> {
             staging: Staging::default(),
             boundaries: Boundaries::default(),
             generic: plan.generic.then(Compiled::default),
+            _placeholder: (!plan.generic)
+                .then(|| tape.tensor(&[1], plan.dtype, Category::Buffers, "cos_cached")),
         }
     }
 
