@@ -16,7 +16,7 @@ pub struct Batch<'t> {
     pub _positions: Tensor<'t>,
     /// `packed_seq_lengths` of padding-free batches.
     pub lengths: Option<Tensor<'t>>,
-    /// Labelled tokens, counted; of padding-free batches the number goes into the step's at once.
+    /// Labelled tokens, counted; before hand-written layers a padding-free batch gives its number to the step's at once.
     _items: Option<Tensor<'t>>,
 }
 
@@ -52,7 +52,7 @@ impl<'t> Batch<'t> {
             labels,
             _positions: positions,
             lengths,
-            _items: Some(items).filter(|_| !plan.padding_free),
+            _items: Some(items).filter(|_| !plan.padding_free || plan.generic),
         }
     }
 }
