@@ -9,6 +9,9 @@ try {
   // No storage in this frame: the system's colours.
 }
 
+// Kept for use without a network, once there is nothing better to do. Where that cannot be, the page works all the same.
+addEventListener("load", () => navigator.serviceWorker?.register("./sw.js").catch(() => {}));
+
 init().catch((problem) => {
   document.getElementById("start-problem")?.removeAttribute("hidden");
   throw problem;

@@ -1,9 +1,11 @@
 //! `cargo xtask`: builds the page, opens it, and runs every test. It installs what is missing and says so.
 
+mod axe;
 mod browsers;
 mod cargo;
 mod driver;
 mod evidence;
+mod offline;
 mod server;
 mod site;
 mod size;
@@ -96,7 +98,8 @@ fn run(command: Command) -> Result<()> {
 
 /// Serves a built site until interrupted.
 fn serve(site: &Path, port: u16, open: bool) -> Result<()> {
-    let server = Server::start(site, port)?;
+    // Whoever changes the page wants to see what was built last.
+    let server = Server::start(site, port, &["/sw.js"])?;
     println!("Plimsoll is at {} (Ctrl-C stops it)", server.url());
     if open && open::that_detached(server.url()).is_err() {
         say!("no browser could be started from here; open that address in one");

@@ -26,11 +26,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves a folder on 127.0.0.1, at the wanted port or one of the next; port 0 takes any.
+    /// Serves a folder on 127.0.0.1, at the wanted port or one of the next; port 0 takes any. `hidden` targets are not
+    /// served.
     ///
     /// # Errors
     /// All those ports are taken.
-    pub fn start(folder: &Path, port: u16) -> Result<Self> {
+    pub fn start(folder: &Path, port: u16, hidden: &'static [&'static str]) -> Result<Self> {
         let mut ports = port..=port.saturating_add(PORTS);
         let Some(listener) = ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
         else {
@@ -43,7 +44,7 @@ impl Server {
             for stream in listener.incoming().flatten() {
                 let folder = Arc::clone(&folder);
                 // That the browser went away is no concern of ours.
-                thread::spawn(move || drop(answer(stream, &folder)));
+                thread::spawn(move || drop(answer(stream, &folder, hidden)));
             }
         });
         Ok(Server { address, acceptor })
@@ -62,7 +63,7 @@ impl Server {
 }
 
 /// Reads one request, answers it, and closes the connection.
-fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
+fn answer(mut stream: TcpStream, folder: &Path, hidden: &[&str]) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut lines = BufReader::new(stream.try_clone()?.take(LONGEST_REQUEST)).split(b'\n');
     let first = lines.next().transpose()?.unwrap_or_default();
@@ -74,7 +75,7 @@ fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
     }
     let first = String::from_utf8_lossy(&first);
     let (status, mime, body) = match first.trim_end().split(' ').collect::<Vec<_>>()[..] {
-        ["GET", target, _] => match file_for(folder, target) {
+        ["GET", target, _] => match file_for(folder, target).filter(|_| !hidden.contains(&target)) {
             Some(path) => ("200 OK", mime(&path), fs::read(&path)?),
             None => (
                 "404 Not Found",
@@ -157,14 +158,14 @@ mod tests {
     #[test]
     fn a_taken_port_gives_way_to_the_next() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let first = Server::start(folder, 0).unwrap();
-        let second = Server::start(folder, first.address.port()).unwrap();
+        let first = Server::start(folder, 0, &[]).unwrap();
+        let second = Server::start(folder, first.address.port(), &[]).unwrap();
         assert_ne!(first.url(), second.url());
     }
 
     #[test]
     fn connections_that_stay_silent_keep_nobody_waiting() {
-        let server = Server::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("www"), 0).unwrap();
+        let server = Server::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("www"), 0, &[]).unwrap();
         let silent: Vec<_> = (0..20)
             .map(|_| TcpStream::connect(server.address).unwrap())
             .collect();

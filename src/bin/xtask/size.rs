@@ -1,9 +1,10 @@
 //! What the page weighs, part by part.
 
+use crate::offline::files_below;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Everything that the page loads stays below this, compressed with brotli.
 const BUDGET: usize = 320 << 10;
@@ -38,20 +39,6 @@ pub fn report(site: &Path) -> Result<()> {
         bail!("the page weighs {small} bytes compressed, over its budget of {BUDGET}");
     }
     Ok(())
-}
-
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 fn compressed_len(content: &[u8]) -> Result<usize> {

@@ -4,7 +4,7 @@ use crate::browsers::{self, Browser};
 use crate::cargo::{cargo, run};
 use crate::driver::Driver;
 use crate::server::Server;
-use crate::{say, site, size, toolchain};
+use crate::{axe, say, site, size, toolchain};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::time::Instant;
@@ -61,13 +61,16 @@ pub fn browser(root: &Path, name: Option<&str>) -> Result<()> {
 
 /// Serves the site, starts the driver, and leaves the rest to `tests/browser`.
 fn in_browser(root: &Path, site: &Path, browser: &Browser, name: Option<&str>) -> Result<()> {
-    let server = Server::start(site, 0)?;
+    let server = Server::start(site, 0, &[])?;
     let driver = Driver::start(browser)?;
     let mut tests = cargo(root, ["test", "--test", "browser"]);
     tests.args(FEATURES).args(["--", "--ignored"]).args(name);
     tests
         .env("PLIMSOLL_SITE", server.url())
         .env("PLIMSOLL_DRIVER", driver.address());
+    if let Some(script) = axe::ensure(root) {
+        tests.env("PLIMSOLL_AXE", script);
+    }
     if let Some(program) = &browser.program {
         tests.env("PLIMSOLL_BROWSER", program);
     }

@@ -1,0 +1,78 @@
+//! The service worker: which files it keeps, by what is in them.
+
+use anyhow::{Context, Result};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+/// Writes `sw.js` for the files of a site.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn write_service_worker(site: &Path) -> Result<()> {
+    let target = site.join("sw.js");
+    let mut hash = DefaultHasher::new();
+    let mut names = vec!["./".to_owned()];
+    for file in files_below(site)?.into_iter().filter(|file| *file != target) {
+        let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let name = file
+            .strip_prefix(site)
+            .unwrap_or(&file)
+            .display()
+            .to_string()
+            .replace('\\', "/");
+        (&name, content).hash(&mut hash);
+        names.push(format!("./{name}"));
+    }
+    let files: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let script = format!(
+        "const HASH = \"{:016x}\";\nconst FILES = [{}];\n{}",
+        hash.finish(),
+        files.join(", "),
+        include_str!("service_worker.js")
+    );
+    fs::write(&target, script).with_context(|| format!("{} cannot be written", target.display()))
+}
+
+/// Every file of a folder and the folders in it, in order.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+
+    #[test]
+    fn another_content_makes_another_worker_and_the_same_the_same() {
+        let site = env::temp_dir().join(format!("plimsoll-offline-{}", std::process::id()));
+        fs::create_dir_all(&site).unwrap();
+        let written = |content: &str| {
+            fs::write(site.join("index.html"), content).unwrap();
+            write_service_worker(&site).unwrap();
+            fs::read_to_string(site.join("sw.js")).unwrap()
+        };
+        let (first, other, again) = (written("a"), written("b"), written("a"));
+        fs::remove_dir_all(&site).unwrap();
+        assert_eq!(first, again);
+        assert_ne!(first, other);
+        assert!(
+            first.contains("const FILES = [\"./\", \"./index.html\"];"),
+            "{first}"
+        );
+    }
+}
