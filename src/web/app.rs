@@ -1,17 +1,20 @@
 //! The app: one state, the parts of the screen, and the link in the address bar.
 
-use crate::web::browser::address;
+use crate::web::browser::{address, worker};
 use crate::web::components::{
-    Breakdown, CardsPanel, Desk, EvidencePanel, MapPanel, QuantPanel, TimelinePanel, answer, header, notices,
-    phases, pinned, scenario_form,
+    AdvicePanel, Breakdown, CardsPanel, Desk, EvidencePanel, MapPanel, QuantPanel, TimelinePanel, answer,
+    header, notices, phases, pinned, scenario_form,
 };
 use crate::web::link;
-use crate::web::state::{Action, State};
+use crate::web::state::{Action, State, Topic};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// Mounts the page in the body, in place of the words that stand there before.
+/// Mounts the page in the body, in place of the words that stand there before; on the worker's thread, answers the page.
 pub fn run() {
+    if worker::is_worker() {
+        return worker::serve();
+    }
     yew::Renderer::<App>::new().render();
 }
 
@@ -41,12 +44,10 @@ fn App() -> Html {
             move || drop(listener)
         });
     }
-    let first = use_mut_ref(|| true);
     use_effect_with(
         (page.0.scenario.clone(), page.0.topic),
         move |(scenario, topic)| {
-            // What was opened stands in the address already, as its author wrote it.
-            if !first.replace(false) {
+            if *topic != Topic::Opened {
                 address::write_soon(link::write(scenario), *topic);
             }
         },
@@ -67,6 +68,7 @@ fn App() -> Html {
                 if desk.state.answer.last.is_some() {
                     <QuantPanel ..desk.clone() />
                 }
+                <AdvicePanel ..desk.clone() />
                 <TimelinePanel ..desk.clone() />
                 <MapPanel ..desk.clone() />
                 <CardsPanel ..desk.clone() />

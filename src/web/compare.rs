@@ -1,7 +1,8 @@
 //! The scenario with each format of the base weights: what the chart "memory by quantization" shows.
 
-use crate::estimate::{Estimate, EstimateError, Verdict, estimate};
+use crate::estimate::{Estimate, Verdict};
 use crate::scenario::{Scenario, WeightFormat};
+use crate::web::jobs::Estimated;
 use crate::web::part::{Part, needed, needed_range, parts};
 use crate::web::state::with_weights;
 
@@ -80,26 +81,22 @@ impl Rows {
         self.keep(scenario.clone(), Ok(Load::of(estimate)));
     }
 
-    /// Computes one missing row of a scenario; false when there was none.
-    pub fn compute_one(&mut self, scenario: &Scenario) -> bool {
-        let variants = formats(scenario)
-            .into_iter()
-            .map(|format| with_weights(scenario, format));
-        let missing = variants.into_iter().find(|variant| self.find(variant).is_none());
-        if let Some(variant) = missing {
-            let load = estimate(&variant)
-                .map(|estimate| Load::of(&estimate))
-                .map_err(|error| reason(&error));
-            self.keep(variant, load);
-            return true;
-        }
-        false
+    /// The variant of a scenario whose row is not known yet; nothing when all are.
+    pub fn missing(&self, scenario: &Scenario) -> Option<Scenario> {
+        let mut variants = variants(scenario);
+        variants.find(|variant| self.find(variant).is_none())
     }
 
-    /// The rows of a scenario; nothing while some are missing.
-    pub fn all(&self, scenario: &Scenario) -> Option<Vec<Row>> {
-        let row = |format| self.find(&with_weights(scenario, format)).cloned();
-        formats(scenario).into_iter().map(row).collect()
+    /// Takes the answer to an estimate of a variant, as JSON. One that cannot be read is a row without a bar.
+    pub fn take(&mut self, variant: Scenario, answer: &str) {
+        let estimated: Estimated = serde_json::from_str(answer).unwrap_or_else(|_| Err(String::new()));
+        self.keep(variant, estimated.map(|estimate| Load::of(&estimate)));
+    }
+
+    /// The rows of a scenario that are known.
+    pub fn all(&self, scenario: &Scenario) -> Vec<Row> {
+        let known = variants(scenario).filter_map(|variant| self.find(&variant).cloned());
+        known.collect()
     }
 
     fn find(&self, variant: &Scenario) -> Option<&Row> {
@@ -117,25 +114,34 @@ impl Rows {
     }
 }
 
-fn reason(error: &EstimateError) -> String {
-    match error {
-        EstimateError::Invalid(problems) => problems
-            .first()
-            .map_or_else(|| error.to_string(), |first| first.problem.clone()),
-        EstimateError::NotModelled(reason) => reason.clone(),
-    }
+/// The scenario with each format.
+fn variants(scenario: &Scenario) -> impl Iterator<Item = Scenario> {
+    let formats = formats(scenario).into_iter();
+    formats.map(|format| with_weights(scenario, format))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::estimate::estimate;
+    use crate::web::jobs::{Job, answer};
+
+    /// Asks for one missing row; false when there was none.
+    fn ask_for_one(rows: &mut Rows, scenario: &Scenario) -> bool {
+        let Some(variant) = rows.missing(scenario) else {
+            return false;
+        };
+        let job = serde_json::to_string(&Job::Estimate(Box::new(variant.clone()))).unwrap();
+        rows.take(variant, &answer(&job));
+        true
+    }
 
     fn computed(scenario: &Scenario) -> (Rows, Vec<Row>) {
         let mut rows = Rows::default();
-        while rows.compute_one(scenario) {
+        while ask_for_one(&mut rows, scenario) {
             assert!(rows.0.len() <= KEPT);
         }
-        let all = rows.all(scenario).unwrap();
+        let all = rows.all(scenario);
         (rows, all)
     }
 
@@ -160,16 +166,8 @@ mod tests {
         let (mut rows, _) = computed(&Scenario::default());
         for format in FORMATS.into_iter().filter(|format| format.is_quantized()) {
             let chosen = with_weights(&Scenario::default(), format);
-            assert!(!rows.compute_one(&chosen), "{format}");
+            assert!(!ask_for_one(&mut rows, &chosen), "{format}");
         }
-    }
-
-    #[test]
-    fn rows_are_not_shown_before_all_are_there() {
-        let mut rows = Rows::default();
-        let scenario = Scenario::default();
-        assert!(rows.compute_one(&scenario));
-        assert_eq!(rows.all(&scenario), None);
     }
 
     #[test]
@@ -178,7 +176,7 @@ mod tests {
         let mut rows = Rows::default();
         rows.learn(&scenario, &estimate(&scenario).unwrap());
         let mut asked = 0;
-        while rows.compute_one(&scenario) {
+        while ask_for_one(&mut rows, &scenario) {
             asked += 1;
         }
         assert_eq!(asked, FORMATS.len() - 1);

@@ -2,6 +2,7 @@
 
 use crate::estimate::{Verdict, fit, peak_allocated};
 use crate::scenario::Scenario;
+use serde::{Deserialize, Serialize};
 
 /// The map's lengths, in tokens.
 pub const SEQS: [u64; 11] = [
@@ -11,7 +12,7 @@ pub const SEQS: [u64; 11] = [
 pub const BATCHES: [u64; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 
 /// One combination.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
     /// Live bytes at the peak; nothing where the combination is refused.
     pub live: Option<u64>,

@@ -9,6 +9,7 @@
 //! - `components`: one part of the screen a file;
 //! - `browser`: the few things that only a browser can do.
 
+pub mod advice;
 mod app;
 mod browser;
 pub mod card_table;
@@ -19,6 +20,7 @@ pub mod evidence;
 pub mod export;
 pub mod grid;
 pub mod hint;
+pub mod jobs;
 pub mod link;
 pub mod part;
 pub mod presets;

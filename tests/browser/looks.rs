@@ -14,6 +14,13 @@ const WIDTHS: [u32; 3] = [360, 1280, 1920];
 #[ignore = "needs the built site and a browser: cargo xtask browser"]
 fn the_page_needs_no_sideways_scrolling() {
     on_page("", |page| {
+        page.until("the cards are judged", || {
+            page.text("cards-summary").contains("Cheapest")
+        });
+        page.until("advice is given", || page.has("levers"));
+        page.until("the longest sequence is known", || {
+            page.text("largest-seq").len() > 2
+        });
         for scheme in ["light", "dark"] {
             for width in WIDTHS {
                 look(page, width, scheme);

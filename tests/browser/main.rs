@@ -1,8 +1,10 @@
 //! The page in a headless browser. `cargo xtask test` builds and serves it; `cargo xtask browser NAME` runs some.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod address;
 mod looks;
 mod main_job;
 mod page;
+mod panels;
 mod webdriver;

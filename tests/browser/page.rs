@@ -22,11 +22,7 @@ pub fn on_page(fragment: &str, test: impl FnOnce(&Page)) {
     };
     page.open(fragment);
     test(&page);
-    assert_eq!(
-        page.session.console(),
-        Vec::<String>::new(),
-        "the console says nothing"
-    );
+    assert_eq!(page.console(), Vec::<String>::new(), "the console says nothing");
 }
 
 /// What the page answers: the verdict in words, and the quantities in bytes.
@@ -147,6 +143,50 @@ impl Page {
         self.session.post(
             &format!("element/{id}/value"),
             json!({ "text": format!("{text}{ENTER}") }),
+        );
+    }
+
+    /// What the console has said since it was last asked, but for the browser's own remark that its machine has no
+    /// graphics adapter.
+    #[track_caller]
+    pub fn console(&self) -> Vec<String> {
+        let said = self.session.console();
+        said.into_iter()
+            .filter(|said| !said.contains("No available adapters"))
+            .collect()
+    }
+
+    /// Clicks the first element of a selector.
+    #[track_caller]
+    pub fn click(&self, css: &str) {
+        let click = "const at = document.querySelector(arguments[0]);
+             at.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, composed: true }))";
+        self.run(click, json!([css]));
+    }
+
+    /// Puts the focus on the first element of a selector.
+    #[track_caller]
+    pub fn focus(&self, css: &str) {
+        self.run("document.querySelector(arguments[0]).focus()", json!([css]));
+    }
+
+    /// Presses keys, one after the other, where the focus is.
+    #[track_caller]
+    pub fn press(&self, keys: &[&str]) {
+        let code = |key: &str| match key {
+            "Tab" => "\u{e004}".to_owned(),
+            "Enter" => "\u{e007}".to_owned(),
+            "Home" => "\u{e011}".to_owned(),
+            "ArrowLeft" => "\u{e012}".to_owned(),
+            key => key.to_owned(),
+        };
+        let strokes: Vec<Value> = keys
+            .iter()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": code(key) })))
+            .collect();
+        self.session.post(
+            "actions",
+            json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }),
         );
     }
 

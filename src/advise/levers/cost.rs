@@ -1,9 +1,9 @@
 //! What a change costs whoever runs it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The price of a change, from nothing to another task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cost {
     /// Nothing to speak of: the same training, as fast or faster.

@@ -1,7 +1,7 @@
 //! The cards that fit a run, the smallest and the cheapest of them.
 
 use crate::catalog::{self, Gpu, Price};
-use crate::estimate::{Estimate, EstimateError, Verdict, estimate};
+use crate::estimate::{Estimate, EstimateError, Room, Verdict, estimate};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 use serde::Serialize;
@@ -39,6 +39,18 @@ pub struct CardFit {
 }
 
 impl CardFit {
+    /// A card and the room that a run leaves on it.
+    pub fn of(card: &'static Gpu, room: Room) -> Self {
+        CardFit {
+            gpu: &card.slug,
+            name: &card.name,
+            usable_bytes: card.usable_bytes(),
+            verdict: room.verdict,
+            headroom_bytes: room.headroom,
+            offer: cheapest_offer(card),
+        }
+    }
+
     fn fits(&self) -> bool {
         self.verdict == Verdict::Fits
     }
@@ -87,14 +99,7 @@ impl Cards {
             self.plans.push((plan, estimate(run)?));
         }
         let room = self.plans[index].1.on(card.usable_bytes());
-        Ok(CardFit {
-            gpu: &card.slug,
-            name: &card.name,
-            usable_bytes: card.usable_bytes(),
-            verdict: room.verdict,
-            headroom_bytes: room.headroom,
-            offer: cheapest_offer(card),
-        })
+        Ok(CardFit::of(card, room))
     }
 }
 

@@ -4,10 +4,10 @@ use super::Quantity;
 use crate::advise::fit;
 use crate::estimate::{EstimateError, Verdict, context, estimate};
 use crate::scenario::{FieldError, Method, Scenario};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What keeps the next value away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// The run with the next value does not fit.
@@ -17,7 +17,7 @@ pub enum Bound {
 }
 
 /// The answer for one quantity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Largest {
     /// What was asked.
     pub quantity: Quantity,

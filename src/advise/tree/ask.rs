@@ -5,10 +5,10 @@ use crate::advise::fit;
 use crate::advise::levers::Remedy;
 use crate::estimate::{Estimate, Verdict};
 use crate::scenario::{Checkpointing, Optimizer, Scenario, Stack};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a scenario answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Yes.

@@ -7,5 +7,6 @@ pub mod download;
 pub mod picture;
 pub mod theme;
 mod width;
+pub mod worker;
 
 pub use width::use_width;

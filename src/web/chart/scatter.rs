@@ -18,7 +18,7 @@ const HEIGHT: u32 = 240;
 /// The axes' ends as powers of two of a MiB: 1 MiB to 128 GiB.
 const ENDS: (i32, i32) = (0, 17);
 /// The axes' marks, in GiB.
-const MARKS: [f64; 5] = [1.0 / 64.0, 0.125, 1.0, 8.0, 64.0];
+const MARKS: [f64; 4] = [1.0 / 64.0, 1.0, 8.0, 64.0];
 
 /// The chart's data.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,6 @@ impl ScatterChart {
             let place = (mark * 1024.0).log2();
             let label = match mark {
                 mark if mark < 0.1 => "16 MiB".to_owned(),
-                mark if mark < 1.0 => "128 MiB".to_owned(),
                 mark => tick_label(mark),
             };
             let (x, _) = at(place, low);

@@ -40,7 +40,7 @@ pub fn Machine(desk: &Desk) -> Html {
     };
     html! {
         <section class="machine" aria-labelledby="machine-title" data-testid="machine">
-            <h3 id="machine-title">{"This machine"}</h3>
+            <h2 id="machine-title">{"This machine"}</h2>
             if let Some(hint) = &*found {
                 <p>{format!("A hint: {}.", hint.says)}</p>
                 for card in &hint.cards { {take(card)} }

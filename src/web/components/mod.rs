@@ -1,5 +1,6 @@
 //! The parts of the screen, one a file.
 
+mod advice;
 mod answer;
 mod cards;
 mod combobox;
@@ -8,6 +9,7 @@ mod evidence;
 mod export_menu;
 mod form;
 mod header;
+mod job;
 mod keep;
 mod later;
 mod legend;
@@ -23,6 +25,7 @@ mod shelf;
 mod theme_button;
 mod timeline;
 
+pub use advice::AdvicePanel;
 pub use answer::{Breakdown, answer, phases};
 pub use cards::CardsPanel;
 pub use desk::Desk;

@@ -1,8 +1,9 @@
-//! The rows of the comparison, computed one at a time between what the user does.
+//! The rows of the comparison, estimated one after the other on another thread.
 
-use super::later::use_later;
 use crate::scenario::Scenario;
+use crate::web::browser::worker::{Ticket, ask};
 use crate::web::compare::{Row, Rows, formats};
+use crate::web::jobs::Job;
 use crate::web::state::Answer;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,22 +12,25 @@ use yew::prelude::*;
 /// The rows of a scenario, or those of an earlier one until they are computed; empty bars at first.
 #[hook]
 pub fn use_rows(scenario: &Scenario, answer: &Answer) -> Rc<Vec<Row>> {
+    let shown = use_state(|| Rc::new(blank(scenario)));
     let known: Rc<RefCell<Rows>> = use_mut_ref(Rows::default);
     let last = answer.last.clone();
-    let rows = use_later(scenario.clone(), move |scenario: &Scenario| {
+    let setter = shown.setter();
+    use_effect_with(scenario.clone(), move |scenario| {
         if let Some(last) = last {
             known.borrow_mut().learn(&last.0, &last.1);
         }
-        let scenario = scenario.clone();
-        move || {
-            let rows = known.borrow().all(&scenario);
-            if rows.is_none() {
-                known.borrow_mut().compute_one(&scenario);
-            }
-            rows
-        }
+        let search = Rc::new(Search {
+            scenario: scenario.clone(),
+            known,
+            tell: Box::new(move |rows| setter.set(rows)),
+            ticket: RefCell::default(),
+        });
+        search.go_on();
+        // Whoever starts the next search drops this one, and with it what it waits for.
+        move || drop(search.ticket.take())
     });
-    rows.unwrap_or_else(|| Rc::new(blank(scenario)))
+    (*shown).clone()
 }
 
 fn blank(scenario: &Scenario) -> Vec<Row> {
@@ -35,4 +39,30 @@ fn blank(scenario: &Scenario) -> Vec<Row> {
         load: Err(String::new()),
     };
     formats(scenario).into_iter().map(row).collect()
+}
+
+struct Search {
+    scenario: Scenario,
+    known: Rc<RefCell<Rows>>,
+    tell: Box<dyn Fn(Rc<Vec<Row>>)>,
+    ticket: RefCell<Option<Ticket>>,
+}
+
+impl Search {
+    /// Shows the rows when all are known, else asks for one that is missing.
+    fn go_on(self: &Rc<Self>) {
+        let missing = self.known.borrow().missing(&self.scenario);
+        match missing {
+            None => (self.tell)(Rc::new(self.known.borrow().all(&self.scenario))),
+            Some(variant) => {
+                let search = self.clone();
+                let job = Job::Estimate(Box::new(variant.clone()));
+                let ticket = ask(job, move |answer| {
+                    search.known.borrow_mut().take(variant, &answer);
+                    search.go_on();
+                });
+                self.ticket.replace(Some(ticket));
+            }
+        }
+    }
 }

@@ -10,6 +10,8 @@ pub enum Topic {
     Field(Field),
     /// A choice, which stands for itself.
     Choice,
+    /// A link was opened: the address holds it already, as its author wrote it.
+    Opened,
 }
 
 impl Action {
@@ -17,6 +19,7 @@ impl Action {
     pub fn topic(&self) -> Topic {
         match self {
             Action::Type(field, _) | Action::Leave(field) => Topic::Field(*field),
+            Action::Open(_) => Topic::Opened,
             _ => Topic::Choice,
         }
     }

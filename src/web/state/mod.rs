@@ -55,7 +55,7 @@ impl State {
             answer: Answer::default(),
             notices: Vec::new(),
             pinned: None,
-            topic: Topic::Choice,
+            topic: Topic::Opened,
         };
         state.read_link(fragment);
         state.settle();

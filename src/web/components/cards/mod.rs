@@ -6,3 +6,4 @@ mod row;
 mod tools;
 
 pub use panel::CardsPanel;
+pub use row::{spare, verdict};

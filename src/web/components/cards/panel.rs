@@ -3,32 +3,33 @@
 use super::compared::compared;
 use super::row::row;
 use super::tools::{heading, tools};
-use crate::advise::solve::{CardFit, Cards, cheapest_card, smallest_card};
+use crate::advise::solve::{CardFit, cheapest_card, smallest_card};
 use crate::catalog;
-use crate::estimate::Verdict;
+use crate::estimate::{Room, Verdict};
 use crate::web::card_table::{Look, SortBy};
 use crate::web::components::desk::Desk;
-use crate::web::components::later::use_later;
+use crate::web::components::job::use_job;
+use crate::web::jobs::{Job, OnCards};
 use crate::web::state::{Action, Standing};
 use yew::prelude::*;
 
 /// More cards than this cannot be told apart side by side.
 const MOST_COMPARED: usize = 6;
 
-/// The run on every card. The cards are judged after the answer is on screen.
+/// The run on every card. The cards are judged on another thread.
 #[component]
 pub fn CardsPanel(desk: &Desk) -> Html {
-    let cards = use_later(desk.state.answered(), |scenario| {
-        let mut rest = scenario.as_ref().and_then(|scenario| Cards::of(scenario).ok());
-        let mut found: Vec<CardFit> = Vec::new();
-        move || match rest.as_mut().and_then(Iterator::next) {
-            Some(Ok(card)) => {
-                found.push(card);
-                None
-            }
-            Some(Err(_)) => None,
-            None => Some(std::mem::take(&mut found)),
-        }
+    let job = desk.state.answered().map(|run| Job::Cards(Box::new(run)));
+    let judged = use_job::<OnCards>(job);
+    let cards = use_memo(judged, |judged| {
+        let fit = |(slug, verdict, headroom): &(String, Verdict, i64)| {
+            let (verdict, headroom) = (*verdict, *headroom);
+            Some(CardFit::of(catalog::gpu(slug)?, Room { verdict, headroom }))
+        };
+        judged
+            .iter()
+            .flat_map(|judged| judged.iter().filter_map(fit))
+            .collect::<Vec<_>>()
     });
     let look = use_state_eq(Look::default);
     let chosen = use_state_eq(Vec::<&'static str>::new);
@@ -50,7 +51,7 @@ pub fn CardsPanel(desk: &Desk) -> Html {
             chosen.set(now);
         })
     };
-    let cards = cards.as_deref().map_or(&[][..], Vec::as_slice);
+    let cards = cards.as_slice();
     let shown = look.of(cards);
     let cheapest = cheapest_card(cards).map(|card| card.gpu);
     let own = desk.state.scenario.gpu.as_deref();

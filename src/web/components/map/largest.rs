@@ -1,9 +1,10 @@
 //! The largest values that fit, in numbers.
 
-use crate::advise::solve::{Bound, Largest, Quantity, largest};
+use crate::advise::solve::{Bound, Largest, Quantity};
 use crate::scenario::{Method, Scenario};
 use crate::web::components::desk::Desk;
-use crate::web::components::later::use_later;
+use crate::web::components::job::use_job;
+use crate::web::jobs::Job;
 use crate::web::state::Action;
 use crate::web::words::{count, size};
 use yew::prelude::*;
@@ -34,15 +35,14 @@ struct Asked {
 #[component]
 fn LargestOf(asked: &Asked) -> Html {
     let quantity = asked.quantity;
-    let key = asked.scenario.as_ref().map(|scenario| quantity.set(scenario, 1));
-    let answer = use_later(key, move |scenario| {
-        let scenario = scenario.clone();
-        move || Some(scenario.as_ref().map(|scenario| largest(scenario, quantity)))
-    });
-    let (value, rest) = match answer.as_deref() {
-        Some(Some(Ok(answer))) => (answer.value, why(answer)),
-        Some(Some(Err(error))) => (None, error.to_string()),
-        Some(None) | None => (None, "…".into()),
+    let run = asked.scenario.as_ref().filter(|run| run.gpu.is_some());
+    let job = run.map(|run| Job::Largest(quantity, Box::new(quantity.set(run, 1))));
+    let answer = use_job::<Result<Largest, String>>(job);
+    let (value, rest) = match (run, answer.as_deref()) {
+        (None, _) => (None, "choose a card".into()),
+        (_, Some(Ok(answer))) => (answer.value, why(answer)),
+        (_, Some(Err(reason))) => (None, reason.clone()),
+        (_, None) => (None, "…".into()),
     };
     let take = value.zip(asked.scenario.as_ref()).map(|(value, scenario)| {
         let run = Box::new(quantity.set(scenario, value));

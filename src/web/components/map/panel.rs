@@ -5,16 +5,17 @@ use super::largest::LargestList;
 use crate::web::browser::use_width;
 use crate::web::chart::MapChart;
 use crate::web::components::desk::Desk;
+use crate::web::components::job::use_job;
 use crate::web::components::keep::keep;
-use crate::web::components::later::use_later;
-use crate::web::grid::{Search, key};
+use crate::web::grid::{Map, key};
+use crate::web::jobs::Job;
 use crate::web::state::{Action, Standing};
 use yew::prelude::*;
 
 /// Laid out for this width until the real one is known, in pixels.
 const FIRST_WIDTH: u32 = 640;
 
-/// The map is filled after the answer is on screen; moving along its axes does not fill it anew.
+/// The map is filled on another thread; moving along its axes does not fill it anew.
 #[component]
 pub fn MapPanel(desk: &Desk) -> Html {
     let place = use_node_ref();
@@ -23,10 +24,8 @@ pub fn MapPanel(desk: &Desk) -> Html {
         width => width,
     };
     let scenario = desk.state.answered();
-    let map = use_later(scenario.as_ref().map(key), |scenario| {
-        let mut search = scenario.as_ref().map(Search::of);
-        move || search.as_mut().and_then(Search::step)
-    });
+    let job = scenario.as_ref().map(|run| Job::Map(Box::new(key(run))));
+    let map = use_job::<Map>(job);
     let point = scenario
         .as_ref()
         .map(|scenario| (scenario.batch, scenario.seq))

@@ -1,0 +1,162 @@
+//! Another thread that does the page's longer work: the same program, started by `worker.js`. Where there is none, the
+//! work is done here, between what the user does.
+
+use crate::web::jobs::{self, Job};
+use gloo::timers::callback::Timeout;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{DedicatedWorkerGlobalScope, Event, MessageEvent, Window, Worker, WorkerOptions, WorkerType};
+
+/// The answer is painted before other work begins, in milliseconds.
+const AFTER_PAINT: u32 = 30;
+/// What a worker says when it can be asked.
+const READY: &str = "ready";
+
+/// Is this the worker's thread?
+pub fn is_worker() -> bool {
+    js_sys::global().dyn_ref::<Window>().is_none()
+}
+
+/// Answers the page's messages, one after the other.
+pub fn serve() {
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
+    let page = scope.clone();
+    let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+        let answer = jobs::answer(&event.data().as_string().unwrap_or_default());
+        let _ = page.post_message(&JsValue::from_str(&answer));
+    });
+    scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // It listens for as long as the thread lives.
+    on_message.forget();
+    let _ = scope.post_message(&JsValue::from_str(READY));
+}
+
+type Tell = Box<dyn FnOnce(String)>;
+
+struct Asked {
+    ticket: u64,
+    job: Job,
+    tell: Tell,
+}
+
+/// Who does the work.
+enum Hand {
+    /// Nobody yet.
+    None,
+    /// The worker, ready or not.
+    Worker { worker: Worker, ready: bool },
+    /// This thread, because there can be no worker.
+    Here,
+}
+
+struct Office {
+    hand: Hand,
+    waiting: VecDeque<Asked>,
+    /// What is being done, unless nobody waits for it any more.
+    at_work: Option<Option<Asked>>,
+    last: u64,
+}
+
+thread_local! {
+    static OFFICE: RefCell<Office> = const { RefCell::new(Office {
+        hand: Hand::None, waiting: VecDeque::new(), at_work: None, last: 0,
+    }) };
+}
+
+/// Someone waits for an answer; dropped, nobody does.
+pub struct Ticket(u64);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // What is taken out may hold tickets of its own, so it is dropped when the office is closed again.
+        let unwanted = OFFICE.with_borrow_mut(|office| {
+            let waits = |asked: &Asked| asked.ticket == self.0;
+            match (office.waiting.iter().position(waits), &mut office.at_work) {
+                (Some(place), _) => office.waiting.remove(place),
+                (None, Some(now)) if now.as_ref().is_some_and(waits) => now.take(),
+                _ => None,
+            }
+        });
+        drop(unwanted);
+    }
+}
+
+/// Asks for work to be done; `tell` is given the answer unless the ticket is dropped before.
+pub fn ask(job: Job, tell: impl FnOnce(String) + 'static) -> Ticket {
+    let ticket = OFFICE.with_borrow_mut(|office| {
+        office.last += 1;
+        let ticket = office.last;
+        let tell = Box::new(tell);
+        office.waiting.push_back(Asked { ticket, job, tell });
+        ticket
+    });
+    Timeout::new(AFTER_PAINT, go_on).forget();
+    Ticket(ticket)
+}
+
+/// Hands out the next job when there is one and a free hand.
+fn go_on() {
+    OFFICE.with_borrow_mut(|office| {
+        if matches!(office.hand, Hand::None) {
+            office.hand = hire().map_or(Hand::Here, |worker| Hand::Worker { worker, ready: false });
+        }
+        if office.at_work.is_some() || matches!(office.hand, Hand::Worker { ready: false, .. }) {
+            return;
+        }
+        let Some(asked) = office.waiting.pop_front() else {
+            return;
+        };
+        let message = serde_json::to_string(&asked.job).unwrap_or_default();
+        office.at_work = Some(Some(asked));
+        match &office.hand {
+            Hand::Worker { worker, .. } => drop(worker.post_message(&JsValue::from_str(&message))),
+            _ => drop(Timeout::new(0, move || take(jobs::answer(&message))).forget()),
+        }
+    });
+}
+
+/// Takes an answer, and goes on.
+fn take(answer: String) {
+    let done = OFFICE.with_borrow_mut(|office| office.at_work.take());
+    if let Some(Some(asked)) = done {
+        (asked.tell)(answer);
+    }
+    go_on();
+}
+
+/// Starts the worker.
+fn hire() -> Option<Worker> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let worker = Worker::new_with_options("./worker.js", &options).ok()?;
+    let on_message = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
+        let text = event.data().as_string().unwrap_or_default();
+        if text == READY {
+            OFFICE.with_borrow_mut(|office| {
+                if let Hand::Worker { ready, .. } = &mut office.hand {
+                    *ready = true;
+                }
+            });
+            go_on();
+        } else {
+            take(text);
+        }
+    });
+    // A worker that cannot start, or has come to grief, is replaced by this thread; its job is begun anew.
+    let on_error = Closure::<dyn Fn(Event)>::new(|_| {
+        OFFICE.with_borrow_mut(|office| {
+            office.hand = Hand::Here;
+            if let Some(Some(asked)) = office.at_work.take() {
+                office.waiting.push_front(asked);
+            }
+        });
+        go_on();
+    });
+    worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    on_message.forget();
+    on_error.forget();
+    Some(worker)
+}
