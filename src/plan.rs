@@ -243,6 +243,8 @@ impl Plan {
             padding_free: s.padding_free,
             packing: s.packing,
             memory: match (&s.gpu, s.memory_gib) {
+                // Only Unsloth asks how much there is; elsewhere cards of one kind of kernels run one plan.
+                _ if s.stack == Stack::Hf => None,
                 (Some(gpu), _) => catalog::gpu(gpu).map(catalog::Gpu::usable_bytes),
                 (None, gib) => gib.map(|gib| (gib * GIB) as u64),
             },

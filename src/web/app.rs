@@ -2,8 +2,8 @@
 
 use crate::web::browser::{address, worker};
 use crate::web::components::{
-    AdvicePanel, Breakdown, CardsPanel, Desk, EvidencePanel, MapPanel, QuantPanel, TimelinePanel, answer,
-    header, notices, phases, pinned, scenario_form,
+    AdvicePanel, Breakdown, CardsPanel, Desk, EvidencePanel, MapPanel, QuantPanel, RunIt, TimelinePanel,
+    answer, header, notices, phases, pinned, scenario_form,
 };
 use crate::web::link;
 use crate::web::state::{Action, State, Topic};
@@ -72,6 +72,7 @@ fn App() -> Html {
                 <TimelinePanel ..desk.clone() />
                 <MapPanel ..desk.clone() />
                 <CardsPanel ..desk.clone() />
+                <RunIt ..desk.clone() />
                 <Breakdown ..desk.clone() />
                 {phases(&desk)}
                 <EvidencePanel ..desk.clone() />

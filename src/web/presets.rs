@@ -5,6 +5,7 @@ use crate::scenario::Scenario;
 /// Name and link of each.
 const PRESETS: &[(&str, &str)] = &[
     ("QLoRA of an 8B on a 24 GB card", ""),
+    ("Unsloth: QLoRA of an 8B on a 24 GB card", "stack=unsloth"),
     (
         "QLoRA of a 1B on a free T4",
         "model=meta-llama/Llama-3.2-1B&gpu=t4&autocast=fp16",

@@ -103,7 +103,7 @@ fn a_pinned_run_is_compared_and_gone_back_to() {
 fn a_common_run_is_taken_and_the_history_leads_back() {
     on_page("", |page| {
         let before = page.answer();
-        page.set("preset", "1");
+        page.set("preset", "2");
         page.until("the preset is answered", || page.text("verdict").contains("T4"));
         page.until("the address follows", || page.fragment().contains("gpu=t4"));
         page.set("checkpointing", "none");
@@ -200,5 +200,34 @@ fn advice_is_taken_with_one_click_and_undone_with_another() {
         page.until("it fits", || page.text("verdict").contains("Fits"));
         page.click("[data-testid=undo]");
         page.until("it is as before", || page.answer() == before);
+    });
+}
+
+#[test]
+#[ignore = "needs the built site and a browser: cargo xtask browser"]
+fn the_run_is_written_for_a_trainer() {
+    on_page("", |page| {
+        page.click("[data-testid=run] .choices button:nth-child(4)");
+        page.until("it is Axolotl's", || {
+            page.text("script")
+                .contains("base_model: meta-llama/Llama-3.1-8B")
+        });
+        page.set("seq", "4096");
+        page.until("it follows the scenario", || page.text("script").contains("4096"));
+    });
+}
+
+#[test]
+#[ignore = "needs the built site and a browser: cargo xtask browser"]
+fn the_stack_is_chosen() {
+    on_page("", |page| {
+        let before = page.answer();
+        page.set("stack", "unsloth");
+        page.until("it is answered", || page.answer() != before);
+        assert!(
+            page.text("verdict").contains("RTX 4090"),
+            "{}",
+            page.text("verdict")
+        );
     });
 }

@@ -19,13 +19,15 @@ pub enum Field {
     Batch,
     /// Micro-batches per optimizer step.
     GradAccum,
+    /// Documents packed into each sequence.
+    Packing,
     /// Compute capability when no card is named.
     ComputeCapability,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 8] = [
+    pub const ALL: [Field; 9] = [
         Field::Rank,
         Field::Dropout,
         Field::Targets,
@@ -33,6 +35,7 @@ impl Field {
         Field::Seq,
         Field::Batch,
         Field::GradAccum,
+        Field::Packing,
         Field::ComputeCapability,
     ];
 
@@ -46,6 +49,7 @@ impl Field {
             Field::Seq => "seq",
             Field::Batch => "batch",
             Field::GradAccum => "grad_accum",
+            Field::Packing => "packing",
             Field::ComputeCapability => "compute_capability",
         }
     }
@@ -63,6 +67,7 @@ impl Field {
             Field::Seq => scenario.seq.to_string(),
             Field::Batch => scenario.batch.to_string(),
             Field::GradAccum => scenario.grad_accum.to_string(),
+            Field::Packing => scenario.packing.to_string(),
             Field::ComputeCapability => scenario.compute_capability.clone().unwrap_or_default(),
         }
     }
@@ -77,6 +82,7 @@ impl Field {
             Field::Seq => scenario.seq = self.whole(text)?,
             Field::Batch => scenario.batch = self.whole(text)?,
             Field::GradAccum => scenario.grad_accum = self.whole(text)?,
+            Field::Packing => scenario.packing = self.whole(text)?,
             Field::Dropout => scenario.lora.dropout = self.share(text)?,
             Field::Targets => scenario.lora.targets = targets(text),
             Field::ModulesToSave => scenario.lora.modules_to_save = names(text),

@@ -157,9 +157,6 @@ impl State {
 
     /// Why a setting cannot take a value in this scenario, or nothing when it can.
     pub fn refusal(&self, setting: Setting, slug: &str) -> Option<String> {
-        if setting == Setting::Stack && slug != "hf" {
-            return Some("next: not modelled yet".into());
-        }
         let asked = self.reduced_scenario(setting, slug);
         let problem = asked.problems().into_iter().find(|p| p.field == setting.name());
         problem.map(|p| p.problem)

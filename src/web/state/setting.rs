@@ -1,7 +1,7 @@
 //! The closed choices and switches of the form.
 
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Method, Optimizer,
+    AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Loader, Method, Optimizer,
     Scenario, SdpaBackend, Stack, WeightFormat,
 };
 
@@ -41,6 +41,8 @@ pub enum Setting {
     Float8,
     /// Dtype of the adapters.
     AdapterDtype,
+    /// The class that loads the model.
+    Loader,
 }
 
 macro_rules! settings {
@@ -90,6 +92,7 @@ settings! {
     Harness, "harness", Harness, harness;
     Float8, "float8", Float8, float8;
     AdapterDtype, "adapter_dtype", AdapterDtype, lora.adapter_dtype;
+    Loader, "loader", Loader, loader;
 }
 
 /// A setting that is on or off.
@@ -99,6 +102,8 @@ pub enum Switch {
     PrepareKbit,
     /// Padding in the batch.
     Padding,
+    /// Sequences behind each other in one row.
+    PaddingFree,
     /// Gradient clipping.
     Clip,
     /// `config.use_cache`.
@@ -119,6 +124,7 @@ impl Switch {
         match self {
             Switch::PrepareKbit => "prepare_kbit",
             Switch::Padding => "padding",
+            Switch::PaddingFree => "padding_free",
             Switch::Clip => "clip",
             Switch::UseCache => "use_cache",
             Switch::KeepOutputs => "keep_outputs",
@@ -133,6 +139,7 @@ impl Switch {
         match self {
             Switch::PrepareKbit => "prepare for k-bit training",
             Switch::Padding => "padding in the batch",
+            Switch::PaddingFree => "padding-free batches",
             Switch::Clip => "gradient clipping",
             Switch::UseCache => "key-value cache left on",
             Switch::KeepOutputs => "outputs held through backward",
@@ -146,6 +153,9 @@ impl Switch {
     pub fn note(self) -> &'static str {
         match self {
             Switch::PrepareKbit => "everything that is not quantized becomes fp32: embedding, head, norms",
+            Switch::PaddingFree => {
+                "the sequences of a micro-batch lie behind each other in one row, as Unsloth's collator lays them"
+            }
             Switch::Padding => "a mask that is not all ones keeps SDPA from its leanest kernels",
             Switch::Clip => "the norm of all gradients is taken before the step: small temporaries",
             Switch::UseCache => "every layer's keys and values are kept through the forward pass",
@@ -161,6 +171,7 @@ impl Switch {
         match self {
             Switch::PrepareKbit => scenario.prepare_kbit,
             Switch::Padding => scenario.padding,
+            Switch::PaddingFree => scenario.padding_free,
             Switch::Clip => scenario.clip,
             Switch::UseCache => scenario.use_cache,
             Switch::KeepOutputs => scenario.keep_outputs,
@@ -175,6 +186,7 @@ impl Switch {
         *match self {
             Switch::PrepareKbit => &mut scenario.prepare_kbit,
             Switch::Padding => &mut scenario.padding,
+            Switch::PaddingFree => &mut scenario.padding_free,
             Switch::Clip => &mut scenario.clip,
             Switch::UseCache => &mut scenario.use_cache,
             Switch::KeepOutputs => &mut scenario.keep_outputs,

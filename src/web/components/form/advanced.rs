@@ -3,7 +3,7 @@
 use super::setting::{radios, select};
 use super::switch::switch;
 use super::text::text;
-use crate::scenario::Method;
+use crate::scenario::{Method, Stack};
 use crate::web::components::desk::Desk;
 use crate::web::state::{Field, Setting, Switch};
 use yew::prelude::*;
@@ -24,6 +24,11 @@ pub fn advanced(desk: &Desk) -> Html {
     html! {
         <details class="advanced">
             <summary>{"Advanced"}</summary>
+            if scenario.stack == Stack::Unsloth {
+                {radios(desk, Setting::Loader, "Loaded by")}
+                {text(desk, Field::Packing, "Packing", "documents packed into each sequence; 1: none")}
+                {switch(desk, Switch::PaddingFree)}
+            }
             {radios(desk, Setting::Harness, "Training loop")}
             {select(desk, Setting::SdpaBackend, "SDPA kernel")}
             {radios(desk, Setting::Float8, "Float8 products")}

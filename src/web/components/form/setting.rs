@@ -54,7 +54,6 @@ pub fn radios(desk: &Desk, setting: Setting, label: &'static str) -> Html {
                             disabled={shown.refusal.is_some()} onchange={onchange.clone()} />
                         <span>
                             {shown.offer.label}
-                            if setting == Setting::Stack && shown.refusal.is_some() { <em>{"next"}</em> }
                         </span>
                     </label>
                 }
