@@ -22,8 +22,8 @@ def main(job, watched):
     os.environ["UNSLOTH_DISABLE_STATISTICS"] = "1"
     if job["weights"] == "random":
         os.environ["HF_HUB_OFFLINE"] = "1"
-    watch.need({"torch": "2.4", "transformers": "4.52", "trl": "0.18.2", "peft": "0.18", "bitsandbytes": "0.45.5",
-                "unsloth_zoo": "2025.9", "unsloth": "2025.9", "datasets": "3.0"})
+    watch.need({"torch": "2.4", "unsloth": "2025.9", "unsloth_zoo": "2025.9", "transformers": "4.52", "trl": "0.18.2",
+                "peft": "0.18", "bitsandbytes": "0.45.5", "datasets": "3.0"})
     check(s)
     try:
         # Before transformers and trl, which it patches, and before CUDA starts, for it sets up the allocator.
