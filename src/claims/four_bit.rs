@@ -98,6 +98,7 @@ fn notes(with: &Scenario, here: &Comparison) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::HfConfig;
     use crate::scenario::ModelRef;
 
     #[test]
@@ -113,7 +114,11 @@ mod tests {
 
     #[test]
     fn a_model_that_cannot_be_replayed_leaves_the_claim_open() {
-        let model = ModelRef::Catalog("deepseek-ai/DeepSeek-V3".into());
+        let unknown = HfConfig {
+            model_type: "of_another_kind".into(),
+            ..HfConfig::default()
+        };
+        let model = ModelRef::Config(Box::new(unknown));
         let run = Scenario {
             model,
             ..Scenario::default()

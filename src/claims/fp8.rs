@@ -1,6 +1,7 @@
 //! "FP8 uses 60 % less memory."
 
 use super::{Claim, Comparison, Judgement, adapters_on, percent, signed};
+use crate::plan::Plan;
 use crate::scenario::{Scenario, Stack, WeightFormat};
 
 const CLAIMED: f64 = 0.60;
@@ -15,10 +16,13 @@ pub(super) fn claim(scenario: &Scenario) -> Claim {
     };
     let without = adapters_on(scenario, WeightFormat::Bf16);
     let with = adapters_on(scenario, format);
-    let here = Comparison::of(
-        ("LoRA on bf16".into(), &without),
-        (format!("LoRA on {}", format.label()), &with),
-    );
+    let here = match stays_wide(&with) {
+        Some(reason) => Err(reason),
+        None => Comparison::of(
+            ("LoRA on bf16".into(), &without),
+            (format!("LoRA on {}", format.label()), &with),
+        ),
+    };
     let mut notes = Vec::new();
     if let Ok(c) = &here {
         notes.push(format!(
@@ -46,6 +50,15 @@ pub(super) fn claim(scenario: &Scenario) -> Claim {
     }
 }
 
+/// Why there are no FP8 weights where they were asked for: the library replaces them by 16-bit ones on this card.
+fn stays_wide(with: &Scenario) -> Option<String> {
+    let plan = Plan::new(with).ok()?;
+    if plan.storage.is_quantized() {
+        return None;
+    }
+    plan.substitutions.into_iter().next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +70,19 @@ mod tests {
         let claim = claim(&run);
         assert_eq!(claim.judgement, Judgement::FallsShort);
         assert!(claim.here.unwrap().saved_bytes > 0);
+    }
+
+    #[test]
+    fn a_card_without_fp8_leaves_the_claim_open() {
+        let mut run = Scenario::for_stack(Stack::Unsloth, Method::Lora);
+        run.gpu = Some("rtx-3090".into());
+        let claim = claim(&run);
+        assert_eq!(claim.judgement, Judgement::Open);
+        assert!(
+            claim
+                .open_because
+                .unwrap()
+                .contains("requires H100 GPUs or after")
+        );
     }
 }
