@@ -54,6 +54,10 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
 
 /// The paths that Unsloth takes by itself, and why.
 fn unsloth(plan: &Plan) -> Vec<String> {
+    if plan.generic {
+        let why = "full fine-tuning, FastModel and Gemma 3 take them";
+        return vec![format!("transformers' own layers, each compiled: {why}")];
+    }
     let layers = match plan.padding_free {
         true => format!(
             "hand-written layers, eager, as for padding-free batches: one row of {} documents, attention by PyTorch's SDPA document by document (neither flash-attn nor xformers installed)",
