@@ -11,7 +11,11 @@ pub type Apply = Callback<(String, Scenario)>;
 
 /// What a change saves, with a sign.
 pub fn saves(effect: &Effect) -> String {
-    let sign = if effect.saves_bytes < 0 { "+" } else { "−" };
+    let sign = match effect.saves_bytes.signum() {
+        0 => "±",
+        1 => "−",
+        _ => "+",
+    };
     format!("{sign}{}", size(effect.saves_bytes.unsigned_abs()))
 }
 
