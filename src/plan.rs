@@ -95,7 +95,7 @@ pub struct Plan {
     pub expandable_segments: bool,
     /// The card's kernels.
     pub device: Device,
-    /// Bytes of a cuBLAS workspace: 32 MiB from capability 9.0 on, 8.125 MiB before
+    /// Bytes of a cuBLAS workspace: 32 MiB on capability 9, 8.125 MiB elsewhere
     /// (`aten/src/ATen/cuda/CublasHandlePool.cpp: parseChosenWorkspaceSize`).
     pub workspace_bytes: u64,
 }
@@ -276,7 +276,7 @@ impl Plan {
                 capability,
                 multiprocessors: multiprocessors(capability),
             },
-            workspace_bytes: if capability.0 >= 9 {
+            workspace_bytes: if capability.0 == 9 {
                 32 << 20
             } else {
                 4096 * 1024 * 2 + 16 * 1024 * 8

@@ -126,7 +126,7 @@ fn train_with_trainer<'t>(
     if *steps.start() > 1 {
         scaler = Scaler::is_used(plan).then(|| Scaler::new(tape));
         let scalar = || Some(tape.temporary(&[], Dtype::F32, "scalar"));
-        (last_loss, last_norm) = (scalar(), if plan.clip { scalar() } else { None });
+        (last_loss, last_norm) = (scalar(), scalar());
     }
     for step in steps.clone() {
         // Trainer draws all micro-batches of a step at once, and drops those of the step before after that.
@@ -166,12 +166,11 @@ fn train_with_trainer<'t>(
         }
         // `grad_norm = None` before the optimizer's step.
         last_norm = None;
-        if plan.clip {
-            if let Some(scaler) = &mut scaler {
-                scaler.unscale(tape);
-            }
-            last_norm = Some(clip_gradients(tape, model));
+        // Without clipping, Trainer clips at infinity to know the norm (`_get_grad_norm`).
+        if let Some(scaler) = &mut scaler {
+            scaler.unscale(tape);
         }
+        last_norm = Some(clip_gradients(tape, model));
         tape.phase(Phase::Optimizer, step, 0);
         match &mut scaler {
             Some(scaler) => scaler.step(tape, plan, || states.step(tape, model, plan)),
