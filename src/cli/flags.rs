@@ -6,8 +6,8 @@ use std::fmt::Display;
 use clap::Args;
 
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Method, Optimizer, SdpaBackend, Stack,
-    WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer,
+    SdpaBackend, Stack, WeightFormat,
 };
 
 /// What the user changed. A switch may be given alone or with `true` or `false`.
@@ -103,6 +103,17 @@ pub(super) struct Flags {
     /// Compute capability such as 8.9, when no card is named
     #[arg(long, value_name = "X.Y", help_heading = DETAILS)]
     compute_capability: Option<String>,
+    /// GiB of device memory, when no card is named
+    #[arg(long, value_name = "GIB", help_heading = DETAILS)]
+    memory_gib: Option<String>,
+    /// Unsloth: sequences behind each other in one row, as its default collator lays them
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DETAILS)]
+    padding_free: Option<String>,
+    /// Unsloth: documents of equal length packed into each sequence
+    #[arg(long, value_name = "N", help_heading = DETAILS)]
+    packing: Option<String>,
+    #[arg(long, value_name = "CLASS", help_heading = DETAILS, help = one_of("Unsloth's class that loads the model", Loader::ALL))]
+    loader: Option<String>,
 }
 
 const RUN: &str = "The run";
@@ -150,6 +161,10 @@ impl Flags {
             ("float8", &self.float8),
             ("expandable_segments", &self.expandable_segments),
             ("compute_capability", &self.compute_capability),
+            ("memory_gib", &self.memory_gib),
+            ("padding_free", &self.padding_free),
+            ("packing", &self.packing),
+            ("loader", &self.loader),
             ("gpu", &self.gpu),
         ]
         .into_iter()

@@ -119,6 +119,15 @@ impl Scenario {
             );
             return Some(FieldError::new("packing", problem));
         }
+        if self.packing > 1 && !self.seq.is_multiple_of(self.packing) {
+            let problem = format!(
+                "{} documents of equal length do not fill {} tokens; use seq={}",
+                self.packing,
+                self.seq,
+                self.seq / self.packing * self.packing
+            );
+            return Some(FieldError::new("packing", problem));
+        }
         if self.stack == Stack::Hf && (self.padding_free || self.packing > 1) {
             let problem = "is modelled on the Unsloth stack; use stack=unsloth";
             return Some(FieldError::new(
