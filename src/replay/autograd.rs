@@ -30,6 +30,8 @@ pub(super) struct Node {
     pub inputs: [u32; MAX_EDGES],
     /// Saved tensors; with `frame`, their numbers among what the frame left out.
     pub saved: [u32; MAX_SAVED],
+    /// Slots of `saved` up to the last one in use.
+    pub slots: u8,
     /// The checkpoint that left out what this node would save.
     pub frame: u32,
     /// Gradients that have arrived, by output.
@@ -91,6 +93,7 @@ impl Inner {
             name,
             inputs: edges,
             saved: [NONE; MAX_SAVED],
+            slots: 0,
             frame: NONE,
             buffers: [NONE; MAX_OUTPUTS],
             place: self.place,
@@ -121,7 +124,9 @@ impl Inner {
         } else {
             self.retain(id)
         };
-        self.nodes[node as usize].saved[slot] = saved;
+        let n = &mut self.nodes[node as usize];
+        n.saved[slot] = saved;
+        n.slots = n.slots.max(slot as u8 + 1);
     }
 
     /// Makes `id` the `output`-th result of `node`.
@@ -228,11 +233,12 @@ impl Inner {
 
     /// Drops what a checkpoint made again for this node: an unpacked tensor lives as long as the formula.
     pub fn release_recomputed(&mut self, node: u32) {
-        let (frame, saved) = (self.nodes[node as usize].frame, self.nodes[node as usize].saved);
+        let n = &self.nodes[node as usize];
+        let (frame, saved, slots) = (n.frame, n.saved, n.slots);
         if frame == NONE {
             return;
         }
-        for number in saved {
+        for &number in &saved[..usize::from(slots)] {
             if number != NONE
                 && let Some(id) = self.frames[frame as usize].recomputed.get_mut(number as usize)
             {
@@ -247,10 +253,11 @@ impl Inner {
     /// Drops what a node saved (`release_variables`).
     pub fn release_saved(&mut self, node: u32) {
         let n = &mut self.nodes[node as usize];
-        let (frame, saved) = (n.frame, n.saved);
-        n.saved = [NONE; MAX_SAVED];
+        let (frame, saved, slots) = (n.frame, n.saved, usize::from(n.slots));
+        n.slots = 0;
+        let saved = &saved[..slots];
         if frame == NONE {
-            for id in saved {
+            for &id in saved {
                 if id != NONE {
                     self.release(id);
                 }
@@ -274,6 +281,9 @@ impl Inner {
     /// A saved tensor of a node, as backward reads it; a packed one must have been made again.
     pub fn saved(&self, node: u32, slot: usize) -> u32 {
         let n = &self.nodes[node as usize];
+        if slot >= usize::from(n.slots) {
+            return NONE;
+        }
         match (n.frame, n.saved[slot]) {
             (NONE, id) | (_, id @ NONE) => id,
             (frame, number) => self.frames[frame as usize]
@@ -368,29 +378,24 @@ impl Tape {
     }
 
     fn run_node<'t>(&'t self, node: u32, rerun: Rerun<'_, 't>) {
-        let (op, name, place, group) = {
-            let inner = self.inner.borrow();
-            let n = &inner.nodes[node as usize];
-            (n.op, n.name, n.place, n.group)
-        };
-        let (outer_place, outer_name) = {
-            let mut inner = self.inner.borrow_mut();
-            inner.enter_group(group);
-            (
-                std::mem::replace(&mut inner.place, place),
-                inner.running.replace(name),
-            )
-        };
-        let frame = self.inner.borrow().frame_to_recompute(node);
-        if let Some(frame) = frame {
+        let mut inner = self.inner.borrow_mut();
+        let n = &inner.nodes[node as usize];
+        let (op, name, place, group) = (n.op, n.name, n.place, n.group);
+        inner.enter_group(group);
+        let outer_place = std::mem::replace(&mut inner.place, place);
+        let outer_name = inner.running.replace(name);
+        if let Some(frame) = inner.frame_to_recompute(node) {
+            drop(inner);
             self.recompute(frame, rerun);
+            inner = self.inner.borrow_mut();
         }
         if let Gradient::Checkpoint { layer, autocast } = op {
+            drop(inner);
             self.backward_through_checkpoint(node, layer, autocast, rerun);
+            inner = self.inner.borrow_mut();
         } else {
-            self.inner.borrow_mut().run(node, op);
+            inner.run(node, op);
         }
-        let mut inner = self.inner.borrow_mut();
         inner.place = outer_place;
         inner.running = outer_name;
     }

@@ -7,7 +7,7 @@ pub const MIN_BLOCK: u64 = 512;
 
 /// A request as the allocator counts it: rounded up to 512 bytes.
 pub const fn rounded(bytes: u64) -> u64 {
-    bytes.div_ceil(MIN_BLOCK).saturating_mul(MIN_BLOCK)
+    bytes.saturating_add(MIN_BLOCK - 1) & !(MIN_BLOCK - 1)
 }
 
 /// The change of live bytes over a run of events, and the highest point above its start.
@@ -104,16 +104,16 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// An allocation of this many bytes. Sizes are bounded long before their sums could overflow
+    /// An allocation of this many bytes, rounded up already. Sizes are bounded long before their sums could overflow
     /// ([`Scenario::problems`](crate::scenario::Scenario::problems)).
     pub fn alloc(&mut self, bytes: u64) {
-        self.open.net = self.open.net.wrapping_add(rounded(bytes) as i64);
+        self.open.net = self.open.net.wrapping_add(bytes as i64);
         self.open.peak = self.open.peak.max(self.open.net);
     }
 
     /// A free of an allocation of this many bytes.
     pub fn free(&mut self, bytes: u64) {
-        self.open.net = self.open.net.wrapping_sub(rounded(bytes) as i64);
+        self.open.net = self.open.net.wrapping_sub(bytes as i64);
     }
 
     /// An allocation that is never freed and was made before the step that is folded.
@@ -211,8 +211,8 @@ pub fn peak(recording: &Recording) -> u64 {
     let mut fold = Fold::default();
     for event in &recording.events {
         match *event {
-            Event::Alloc(i) => fold.alloc(recording.allocs[i as usize].bytes),
-            Event::Free(i) => fold.free(recording.allocs[i as usize].bytes),
+            Event::Alloc(i) => fold.alloc(rounded(recording.allocs[i as usize].bytes)),
+            Event::Free(i) => fold.free(rounded(recording.allocs[i as usize].bytes)),
             other => fold.mark(other),
         }
     }

@@ -6,7 +6,7 @@ use super::dtype::Dtype;
 use super::fast_layer::CompiledLayer;
 use super::fast_lora::FastLora;
 use super::layout::Layout;
-use super::segment::{Fold, Order};
+use super::segment::{Fold, Order, rounded};
 use crate::estimate::Category;
 use std::cell::RefCell;
 
@@ -123,6 +123,7 @@ pub(super) enum Sink {
 pub(super) struct Storage {
     /// Tensors that share it.
     pub sharers: u32,
+    /// Its size, rounded up to 512 bytes.
     pub bytes: u64,
 }
 
@@ -235,9 +236,13 @@ impl Drop for Tensor<'_> {
 impl Inner {
     fn push_alloc(&mut self, bytes: u64, category: Option<Category>, op: &'static str) -> u32 {
         let index = self.storages.len() as u32;
-        self.storages.push(Storage { sharers: 1, bytes });
+        let block = rounded(bytes);
+        self.storages.push(Storage {
+            sharers: 1,
+            bytes: block,
+        });
         match &mut self.sink {
-            Sink::Fold(fold) => fold.alloc(bytes),
+            Sink::Fold(fold) => fold.alloc(block),
             Sink::List { events, allocs } => {
                 let recompute = self.in_recompute && self.running.is_none();
                 let op = self.running.unwrap_or(op);
@@ -322,18 +327,19 @@ impl Inner {
     pub fn release(&mut self, id: u32) {
         let record = &mut self.records[id as usize];
         record.refs -= 1;
-        if record.refs == 0 {
-            let (storage, grad) = (record.storage, record.grad);
-            record.grad = NONE;
-            if storage != NONE {
-                self.storages[storage as usize].sharers -= 1;
-                if self.storages[storage as usize].sharers == 0 {
-                    self.push_free(storage);
-                }
+        if record.refs > 0 {
+            return;
+        }
+        let (storage, grad) = (record.storage, std::mem::replace(&mut record.grad, NONE));
+        if storage != NONE {
+            let memory = &mut self.storages[storage as usize];
+            memory.sharers -= 1;
+            if memory.sharers == 0 {
+                self.push_free(storage);
             }
-            if grad != NONE {
-                self.release(grad);
-            }
+        }
+        if grad != NONE {
+            self.release(grad);
         }
     }
 

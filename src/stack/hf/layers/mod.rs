@@ -31,7 +31,7 @@ use super::attention::attend;
 use super::model::Layer;
 use super::norm::norm;
 use super::rotary::{Shared, rotate};
-use crate::model::Family;
+use crate::model::{Family, Norm};
 use crate::plan::Plan;
 use crate::replay::{Place, Tensor};
 
@@ -82,9 +82,11 @@ impl<'t> Layer<'t> {
     fn norm(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
         match self.weight(path) {
             Some(weight) if self.liger => x.tape().within(path, || x.liger_rms_norm(weight)),
-            Some(weight) => x
-                .tape()
-                .within(path, || norm(plan.arch.norm(), x, weight, self.bias_of(path))),
+            Some(weight) => {
+                let kind = plan.arch.norm();
+                let bias = (kind == Norm::Layer).then(|| self.bias_of(path)).flatten();
+                x.tape().within(path, || norm(kind, x, weight, bias))
+            }
             None => x.clone(),
         }
     }
