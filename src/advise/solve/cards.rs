@@ -3,7 +3,7 @@
 use crate::catalog::{self, Gpu, Price};
 use crate::estimate::{Estimate, EstimateError, Room, Verdict, estimate};
 use crate::plan::Plan;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Stack};
 use serde::Serialize;
 
 /// What renting one card costs: the cheapest instance that holds it.
@@ -93,6 +93,11 @@ impl Cards {
     }
 
     fn fit(&mut self, card: &'static Gpu, run: &Scenario, plan: Plan) -> Result<CardFit, EstimateError> {
+        // How much memory the card has matters to Unsloth's loss alone.
+        let plan = Plan {
+            memory: plan.memory.filter(|_| run.stack == Stack::Unsloth),
+            ..plan
+        };
         let known = self.plans.iter().position(|(other, _)| *other == plan);
         let index = known.unwrap_or(self.plans.len());
         if known.is_none() {
