@@ -6,13 +6,16 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-/// Everything that the page loads stays below this, compressed with brotli.
-const BUDGET: usize = 320 << 10;
+/// What everything that the page loads should weigh at most, compressed with brotli. It is not reached yet.
+const GOAL: usize = 320 << 10;
+
+/// What it may weigh until then: nothing may add to it unnoticed.
+const LIMIT: usize = 440 << 10;
 
 /// Prints the table of a built site.
 ///
 /// # Errors
-/// A file cannot be read, or the sum is over the budget.
+/// A file cannot be read, or the sum is over the limit.
 pub fn report(site: &Path) -> Result<()> {
     println!("{:<24} {:>12} {:>12}", "part", "bytes", "brotli 11");
     let (mut raw, mut small) = (0, 0);
@@ -34,9 +37,10 @@ pub fn report(site: &Path) -> Result<()> {
         small += compressed;
     }
     println!("{:<24} {raw:>12} {small:>12}", "together");
-    println!("{:<24} {:>12} {BUDGET:>12}", "budget", "");
-    if small > BUDGET {
-        bail!("the page weighs {small} bytes compressed, over its budget of {BUDGET}");
+    println!("{:<24} {:>12} {GOAL:>12}", "goal", "");
+    println!("{:<24} {:>12} {LIMIT:>12}", "limit", "");
+    if small > LIMIT {
+        bail!("the page weighs {small} bytes compressed, over its limit of {LIMIT}");
     }
     Ok(())
 }
