@@ -1,5 +1,7 @@
 //! How long advice takes: the tree, all levers, the smallest set of changes and every inverse answer.
 
+#![allow(clippy::expect_used, missing_docs)]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::advise::solve::{self, Quantity};
 use plimsoll::advise::{Observed, advise, levers, remedy};

@@ -62,20 +62,26 @@ fn App() -> Html {
             {header(&desk)}
             <main class="desk">
                 {notices(&desk)}
-                {answer(&desk)}
                 {scenario_form(&desk)}
-                {pinned(&desk)}
-                if desk.state.answer.last.is_some() {
-                    <QuantPanel ..desk.clone() />
-                }
-                <AdvicePanel ..desk.clone() />
-                <TimelinePanel ..desk.clone() />
-                <MapPanel ..desk.clone() />
-                <CardsPanel ..desk.clone() />
-                <RunIt ..desk.clone() />
-                <Breakdown ..desk.clone() />
-                {phases(&desk)}
-                <EvidencePanel ..desk.clone() />
+                <div class="answers">
+                    {answer(&desk)}
+                    {pinned(&desk)}
+                    <div class="column">
+                        <Breakdown ..desk.clone() />
+                        if desk.state.answer.last.is_some() {
+                            <QuantPanel ..desk.clone() />
+                        }
+                        <AdvicePanel ..desk.clone() />
+                        <EvidencePanel ..desk.clone() />
+                    </div>
+                    <div class="column">
+                        {phases(&desk)}
+                        <TimelinePanel ..desk.clone() />
+                        <MapPanel ..desk.clone() />
+                        <CardsPanel ..desk.clone() />
+                        <RunIt ..desk.clone() />
+                    </div>
+                </div>
             </main>
         </>
     }

@@ -165,7 +165,7 @@ fn train_with_trainer<'t>(
             tape.scratch(4, "div");
         }
         // `grad_norm = None` before the optimizer's step.
-        last_norm = None;
+        drop(last_norm.take());
         // Without clipping, Trainer clips at infinity to know the norm (`_get_grad_norm`).
         if let Some(scaler) = &mut scaler {
             scaler.unscale(tape);
