@@ -19,6 +19,8 @@ pub const FIXTURES: [(&str, &[&str]); 2] = [
             "oracle/experts.jsonl",
             "oracle/variants.jsonl",
             "oracle/toy-precision.jsonl",
+            "oracle/unsloth.jsonl",
+            "oracle/unsloth-compiled.jsonl",
         ],
     ),
     (
