@@ -19,7 +19,7 @@ pub struct Step {
     pub cost: Cost,
     /// What else it does.
     pub side_effect: &'static str,
-    /// The fields that change by this step, after the steps before it.
+    /// The fields that change by this step, each in one step only.
     pub changes: Vec<Difference>,
 }
 
@@ -187,7 +187,7 @@ impl<'a> Choice<'a> {
         };
         let scenario = self.run();
         Ok(Remedy {
-            steps: steps.map(step).collect(),
+            steps: last_words(steps.map(step).collect(), &self.scenario.differences(&scenario)),
             cost: self
                 .taken
                 .iter()
@@ -198,4 +198,17 @@ impl<'a> Choice<'a> {
             scenario,
         })
     }
+}
+
+/// Every difference in the step that has the last word on it: an 8-bit optimizer on the way to a paged 8-bit one is no
+/// step of its own.
+fn last_words(mut steps: Vec<Step>, differences: &[Difference]) -> Vec<Step> {
+    let mut left = differences.to_vec();
+    for step in steps.iter_mut().rev() {
+        let changes = std::mem::take(&mut step.changes);
+        let named = |field| changes.iter().any(|change| change.field == field);
+        (step.changes, left) = left.into_iter().partition(|difference| named(difference.field));
+    }
+    steps.retain(|step| !step.changes.is_empty());
+    steps
 }
