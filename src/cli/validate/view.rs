@@ -148,7 +148,7 @@ fn lines_table(head: &str, lines: &[Line]) -> String {
                 line.name.clone(),
                 Bytes(line.estimated).to_string(),
                 Bytes(line.measured).to_string(),
-                format!("{:+.2} %", line.error_percent()),
+                percent(line),
                 match line.interval {
                     None => String::new(),
                     Some(i) => format!(
@@ -183,11 +183,7 @@ fn summary(shown: &[Shown]) -> String {
                     .map(|l| Bytes(l.measured).to_string())
                     .unwrap_or_default()
             };
-            let error = |name| {
-                of(name)
-                    .map(|l| format!("{:+.2} %", l.error_percent()))
-                    .unwrap_or_default()
-            };
+            let error = |name| of(name).map(percent).unwrap_or_default();
             let process = of("process").map(|l| if l.is_covered() { "within" } else { "outside" });
             [
                 one.id.to_owned(),
@@ -289,5 +285,12 @@ impl Boundary {
             "{HEAD}{measured}{HEAD:#}, found in {} runs\n{solved}\n",
             self.runs
         )
+    }
+}
+/// The error of an estimate; of nothing measured there is none.
+fn percent(line: &Line) -> String {
+    match line.measured {
+        0 => "–".into(),
+        _ => format!("{:+.2} %", line.error_percent()),
     }
 }
