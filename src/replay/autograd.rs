@@ -182,6 +182,27 @@ impl Inner {
         id
     }
 
+    /// Ends a node of several outputs: drops the gradients that arrived and what it saved, and hands on those it made,
+    /// one for each input.
+    pub fn hand_on(&mut self, node: u32, arrived: &[u32], made: &[u32]) {
+        self.release_recomputed(node);
+        let inputs = self.nodes[node as usize].inputs;
+        for &g in arrived.iter().filter(|&&g| g != NONE) {
+            self.release(g);
+        }
+        self.release_saved(node);
+        for (&grad, of) in made.iter().zip(inputs) {
+            match (grad, of) {
+                (NONE, _) => {}
+                (grad, NONE) => self.release(grad),
+                (grad, of) => {
+                    let grad = self.fit_gradient(grad, of);
+                    self.deliver(of, grad);
+                }
+            }
+        }
+    }
+
     /// Hands a finished gradient to the tensor it belongs to: on to the node that made it, or to a leaf.
     pub fn deliver(&mut self, of: u32, grad: u32) {
         let source = self.records[of as usize].node;

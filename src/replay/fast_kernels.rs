@@ -156,23 +156,6 @@ impl Inner {
                 *slot = self.alloc(Layout::contiguous(layout.shape()), dtype, "fast_rope_embedding");
             }
         }
-        self.release_recomputed(node);
-        let inputs = self.nodes[node as usize].inputs;
-        for g in buffers {
-            if g != NONE {
-                self.release(g);
-            }
-        }
-        self.release_saved(node);
-        for (grad, of) in out.into_iter().zip(inputs) {
-            match (grad, of) {
-                (NONE, _) => {}
-                (grad, NONE) => self.release(grad),
-                (grad, of) => {
-                    let grad = self.fit_gradient(grad, of);
-                    self.deliver(of, grad);
-                }
-            }
-        }
+        self.hand_on(node, &buffers, &out);
     }
 }

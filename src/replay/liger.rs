@@ -243,24 +243,7 @@ impl Inner {
                 *slot = self.rotated_in_place(g);
             }
         }
-        self.release_recomputed(node);
-        let inputs = self.nodes[node as usize].inputs;
-        for g in buffers {
-            if g != NONE {
-                self.release(g);
-            }
-        }
-        self.release_saved(node);
-        for (grad, of) in out.into_iter().zip(inputs) {
-            match (grad, of) {
-                (NONE, _) => {}
-                (grad, NONE) => self.release(grad),
-                (grad, of) => {
-                    let grad = self.fit_gradient(grad, of);
-                    self.deliver(of, grad);
-                }
-            }
-        }
+        self.hand_on(node, &buffers, &out);
     }
 
     /// `rms_norm_backward`: the gradient is written over the incoming one; the weight's is summed by multiprocessor.

@@ -4,20 +4,13 @@
 use super::super::model::Layer;
 use super::super::rotary::Shared;
 use super::Attended;
+use super::olmo2::with_attention;
 use crate::plan::Plan;
 use crate::replay::Tensor;
 
 /// `Exaone4DecoderLayer.forward`.
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
-    let mut residual = x;
-    let (mut hidden, _weights) = attention(layer, plan, &residual, shared);
-    hidden = layer.norm(plan, "post_attention_layernorm", &hidden);
-    hidden = residual.add(&hidden);
-    residual = hidden;
-    hidden = layer.gated_mlp(plan, &residual);
-    hidden = layer.norm(plan, "post_feedforward_layernorm", &hidden);
-    hidden = residual.add(&hidden);
-    hidden
+    with_attention(layer, plan, x, |x| attention(layer, plan, x, shared))
 }
 
 /// `Exaone4Attention.forward`.

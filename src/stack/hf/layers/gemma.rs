@@ -3,21 +3,14 @@
 use super::super::model::Layer;
 use super::super::rotary::Shared;
 use super::Attended;
+use super::llama::with_modules;
 use crate::plan::Plan;
 use crate::replay::Tensor;
 
 /// `GemmaDecoderLayer.forward`.
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
-    let mut residual = x;
-    let mut hidden = layer.norm(plan, "input_layernorm", &residual);
-    let _weights;
-    (hidden, _weights) = attention(layer, plan, &hidden, shared);
-    hidden = residual.add(&hidden);
-    residual = hidden;
-    hidden = layer.norm(plan, "post_attention_layernorm", &residual);
-    hidden = layer.gated_mlp(plan, &hidden);
-    hidden = residual.add(&hidden);
-    hidden
+    let attention = |x: &Tensor<'t>| attention(layer, plan, x, shared);
+    with_modules(layer, plan, x, attention, |x| layer.gated_mlp(plan, x))
 }
 
 /// `GemmaAttention.forward`; with norms over heads, `Gemma3Attention.forward`.

@@ -23,7 +23,7 @@ pub(super) fn with_mlp<'t>(
     with_modules(layer, plan, x, |x| attention(layer, plan, x, shared), mlp)
 }
 
-/// As [`layer`], with another attention and another MLP.
+/// As [`layer`], with another attention and another MLP: a norm before each of both, as most families have it.
 pub(super) fn with_modules<'t>(
     layer: &Layer<'t>,
     plan: &Plan,

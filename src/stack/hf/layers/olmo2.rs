@@ -9,8 +9,18 @@ use crate::replay::Tensor;
 
 /// `Olmo2DecoderLayer.forward`.
 pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+    with_attention(layer, plan, x, |x| attention(layer, plan, x, shared))
+}
+
+/// As [`layer`], with another attention.
+pub(super) fn with_attention<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    x: Tensor<'t>,
+    attention: impl FnOnce(&Tensor<'t>) -> Attended<'t>,
+) -> Tensor<'t> {
     let mut residual = x;
-    let (mut hidden, _weights) = attention(layer, plan, &residual, shared);
+    let (mut hidden, _weights) = attention(&residual);
     hidden = layer.norm(plan, "post_attention_layernorm", &hidden);
     hidden = residual.add(&hidden);
     residual = hidden;
