@@ -182,23 +182,25 @@ impl Inner {
         id
     }
 
-    /// Ends a node of several outputs: drops the gradients that arrived and what it saved, and hands on those it made,
-    /// one for each input.
-    pub fn hand_on(&mut self, node: u32, arrived: &[u32], made: &[u32]) {
+    /// Ends a node: makes the gradients fit its inputs, drops those that arrived and what it saved, and hands on.
+    #[inline]
+    pub fn hand_on(&mut self, node: u32, arrived: &[u32], made: &mut [u32]) {
         self.release_recomputed(node);
         let inputs = self.nodes[node as usize].inputs;
+        for (slot, &input) in made.iter_mut().zip(&inputs) {
+            if *slot != NONE && input != NONE {
+                *slot = self.fit_gradient(*slot, input);
+            }
+        }
         for &g in arrived.iter().filter(|&&g| g != NONE) {
             self.release(g);
         }
         self.release_saved(node);
-        for (&grad, of) in made.iter().zip(inputs) {
+        for (&grad, &of) in made.iter().zip(&inputs) {
             match (grad, of) {
                 (NONE, _) => {}
                 (grad, NONE) => self.release(grad),
-                (grad, of) => {
-                    let grad = self.fit_gradient(grad, of);
-                    self.deliver(of, grad);
-                }
+                (grad, of) => self.deliver(of, grad),
             }
         }
     }

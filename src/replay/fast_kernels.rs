@@ -156,6 +156,6 @@ impl Inner {
                 *slot = self.alloc(Layout::contiguous(layout.shape()), dtype, "fast_rope_embedding");
             }
         }
-        self.hand_on(node, &buffers, &out);
+        self.hand_on(node, &buffers, &mut out);
     }
 }

@@ -141,26 +141,7 @@ impl Inner {
         let g = buffers[0];
         let mut out = [NONE; MAX_EDGES];
         self.gradients(node, op, g, &mut out);
-        self.release_recomputed(node);
-        let inputs = self.nodes[node as usize].inputs;
-        for (slot, input) in out.iter_mut().zip(&inputs) {
-            if *slot != NONE && *input != NONE {
-                *slot = self.fit_gradient(*slot, *input);
-            }
-        }
-        for b in buffers {
-            if b != NONE {
-                self.release(b);
-            }
-        }
-        self.release_saved(node);
-        for (slot, input) in out.iter().zip(&inputs) {
-            match (*slot, *input) {
-                (NONE, _) => {}
-                (grad, NONE) => self.release(grad),
-                (grad, of) => self.deliver(of, grad),
-            }
-        }
+        self.hand_on(node, &buffers, &mut out);
     }
 
     fn gradients(&mut self, node: u32, op: Gradient, g: u32, out: &mut [u32; MAX_EDGES]) {

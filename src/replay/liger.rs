@@ -243,7 +243,7 @@ impl Inner {
                 *slot = self.rotated_in_place(g);
             }
         }
-        self.hand_on(node, &buffers, &out);
+        self.hand_on(node, &buffers, &mut out);
     }
 
     /// `rms_norm_backward`: the gradient is written over the incoming one; the weight's is summed by multiprocessor.
