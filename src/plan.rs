@@ -13,7 +13,7 @@ use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Scenario, Stack,
+    Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Release, Scenario, Stack,
 };
 
 pub use crate::quant::Storage;
@@ -39,6 +39,8 @@ pub struct Plan {
     pub stack: Stack,
     /// Unsloth: layers are transformers' own, compiled.
     pub generic: bool,
+    /// Unsloth: the release.
+    pub release: Release,
     /// Unsloth: the sequences of a micro-batch lie in one row.
     pub padding_free: bool,
     /// Unsloth: documents in a sequence.
@@ -240,8 +242,14 @@ impl Plan {
         Ok(Plan {
             stack: s.stack,
             generic: s.stack == Stack::Unsloth && unsloth::compiles(s, &arch),
-            padding_free: s.padding_free,
-            packing: s.packing,
+            release: s.release,
+            // Earlier releases fill rows with documents without telling attention where they end.
+            padding_free: s.padding_free && s.release == Release::Current,
+            packing: if s.release == Release::Current {
+                s.packing
+            } else {
+                1
+            },
             memory: match (&s.gpu, s.memory_gib) {
                 // Only Unsloth asks how much there is; elsewhere cards of one kind of kernels run one plan.
                 _ if s.stack == Stack::Hf => None,
@@ -396,6 +404,11 @@ impl Plan {
     /// Tokens of a micro-batch.
     pub fn tokens(&self) -> u64 {
         self.batch.saturating_mul(self.seq)
+    }
+
+    /// Unsloth: do hand-written layers run uncompiled? They are compiled from 2026 on for batches that are padded.
+    pub fn runs_eagerly(&self) -> bool {
+        self.padding_free || self.release != Release::Current
     }
 
     /// Tokens of a row as the model sees it.

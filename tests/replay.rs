@@ -6,7 +6,7 @@ use plimsoll::plan::Plan;
 use plimsoll::replay::segment;
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 use plimsoll::score;
 use plimsoll::stack::{Detail, peak, record};
@@ -209,6 +209,7 @@ prop_compose! {
         config in config(),
         model_type in one_of(&["llama", "mistral", "qwen2", "qwen3", "gemma3_text"]),
         loader in one_of(Loader::ALL),
+        release in one_of(Release::ALL),
         max_positions in one_of(&[512u64, 8192, 40_960]),
         (method, weights) in prop_oneof![
             Just((Method::Qlora, WeightFormat::Nf4Dq)),
@@ -252,6 +253,7 @@ prop_compose! {
             optimizer,
             checkpointing,
             loader,
+            release,
             clip,
             compute_capability: Some(capability.into()),
             memory_gib: Some(memory_gib),

@@ -4,7 +4,7 @@ use plimsoll::catalog;
 use plimsoll::model::HfConfig;
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -166,6 +166,11 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                 Loader::FastModel
             } else {
                 Loader::FastLanguageModel
+            },
+            release: if keep_outputs {
+                Release::AllLogits
+            } else {
+                Release::Current
             },
             clip,
             use_cache,

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use clap::Args;
 
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer, Release,
     SdpaBackend, Stack, WeightFormat,
 };
 
@@ -114,6 +114,8 @@ pub(super) struct Flags {
     packing: Option<String>,
     #[arg(long, value_name = "CLASS", help_heading = DETAILS, help = one_of("Unsloth's class that loads the model", Loader::ALL))]
     loader: Option<String>,
+    #[arg(long, value_name = "VERSION", help_heading = DETAILS, help = one_of("Unsloth's release", Release::ALL))]
+    release: Option<String>,
 }
 
 const RUN: &str = "The run";
@@ -165,6 +167,7 @@ impl Flags {
             ("padding_free", &self.padding_free),
             ("packing", &self.packing),
             ("loader", &self.loader),
+            ("release", &self.release),
             ("gpu", &self.gpu),
         ]
         .into_iter()

@@ -6,7 +6,7 @@ use crate::estimate::EstimateError;
 use crate::model::{Architecture, Family, PartKind};
 use crate::quant::Storage;
 use crate::replay::Dtype;
-use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Scenario, Targets};
+use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Release, Scenario, Targets};
 
 /// The kernel of packed segments: grouped heads where flash runs, else heads repeated before the call
 /// (`unsloth/utils/attention_dispatch.py: _sdpa_packed_segments`).
@@ -46,10 +46,11 @@ pub(super) fn check(
     capability: (u32, u32),
 ) -> Result<(), EstimateError> {
     let compiles = compiles(s, arch);
-    for (used, what) in own(s, arch, weights, compiles, capability)
-        .into_iter()
-        .chain(shared(s, weights))
-    {
+    let own = match s.release {
+        Release::Current => own(s, arch, weights, compiles, capability),
+        _ => past(s, weights, compiles, capability),
+    };
+    for (used, what) in own.into_iter().chain(shared(s, weights)) {
         if used {
             return not_modelled(format!("{what}: not modelled yet"));
         }
@@ -70,6 +71,30 @@ fn is_all_fused(s: &Scenario, arch: &Architecture) -> bool {
         })
     });
     all && s.lora.dropout == 0.0
+}
+
+/// What the layers of earlier releases lack.
+fn past(
+    s: &Scenario,
+    weights: &Weights,
+    compiles: bool,
+    capability: (u32, u32),
+) -> Vec<(bool, &'static str)> {
+    vec![
+        (
+            compiles,
+            "layers that are not hand-written, and full fine-tuning, in Unsloth before 2026",
+        ),
+        (is_fp8(weights.storage), "FP8 weights in Unsloth before 2026"),
+        (
+            s.lora.dropout > 0.0,
+            "dropout in the adapters in Unsloth before 2026",
+        ),
+        (
+            !s.lora.modules_to_save.is_empty() && capability.0 < 8,
+            "embeddings and heads trained in fp32 beside an fp16 model under Unsloth",
+        ),
+    ]
 }
 
 /// What one of the two kinds of layers lacks.

@@ -486,12 +486,17 @@ impl Tape {
             let mut inner = self.inner.borrow_mut();
             let others = inner.kept.first().cloned().unwrap_or_default();
             let others = self.handles(&mut inner, &others);
-            let saved = inner.saved(node, 0);
-            let layout = inner.records[saved as usize].layout;
-            let requires = inner.records[saved as usize].requires_grad;
-            // A detached leaf: autocast caches its casts.
-            let d = inner.alias(saved, layout, false);
-            inner.records[d as usize].requires_grad = requires;
+            let d = match inner.saved(node, 0) {
+                NONE => inner.back_from_host(node),
+                saved => {
+                    let layout = inner.records[saved as usize].layout;
+                    let requires = inner.records[saved as usize].requires_grad;
+                    // A detached leaf: autocast caches its casts.
+                    let d = inner.alias(saved, layout, false);
+                    inner.records[d as usize].requires_grad = requires;
+                    d
+                }
+            };
             inner.grad_enabled = true;
             inner.in_recompute = true;
             (Tensor { tape: self, id: d }, others, inner.running.take())

@@ -2,7 +2,18 @@
 
 use super::autograd::Frame;
 use super::grad::Gradient;
-use super::tape::{NONE, Tape, Tensor};
+use super::tape::{Inner, NONE, Tape, Tensor};
+
+/// Where the input of a checkpointed layer waits for its backward pass.
+#[derive(Clone, Copy, Debug)]
+pub enum Waits<'a, 't> {
+    /// Where it is.
+    Here,
+    /// On the host, coming back into new memory.
+    OnTheHost,
+    /// On the host, coming back into this buffer.
+    Staged(&'a Tensor<'t>),
+}
 
 impl Tape {
     /// `checkpoint(layer, use_reentrant=False)`: the layer's graph is built, what its nodes would save is left out.
@@ -56,16 +67,15 @@ impl Tape {
         others: &[&Tensor<'t>],
         run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
     ) -> Tensor<'t> {
-        self.checkpoint_in(layer, input, None, others, run)
+        self.checkpoint_in(layer, input, Waits::Here, others, run)
     }
 
-    /// As [`Tape::checkpoint_reentrant`]; with a staging buffer the input waits on the host, and comes back into that
-    /// buffer for its backward pass.
+    /// As [`Tape::checkpoint_reentrant`], with the input waiting elsewhere.
     pub fn checkpoint_in<'t>(
         &'t self,
         layer: u32,
         input: &Tensor<'t>,
-        staging: Option<&Tensor<'t>>,
+        waits: Waits<'_, 't>,
         others: &[&Tensor<'t>],
         run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
     ) -> Tensor<'t> {
@@ -75,9 +85,10 @@ impl Tape {
             inner.records_grad(&[input.id]).then(|| {
                 let op = Gradient::Checkpoint { layer, autocast };
                 let node = inner.node(op, "CheckpointFunctionBackward", &[input.id]);
-                match staging {
-                    None => inner.save(node, 0, input.id),
-                    Some(buffer) => {
+                match waits {
+                    Waits::Here => inner.save(node, 0, input.id),
+                    Waits::OnTheHost => {}
+                    Waits::Staged(buffer) => {
                         let layout = inner.records[input.id as usize].layout;
                         let staged = inner.alias(buffer.id, layout, false);
                         inner.records[staged as usize].requires_grad = true;
@@ -95,5 +106,17 @@ impl Tape {
             self.inner.borrow_mut().set_node(out.id, node, 0);
         }
         out
+    }
+}
+
+impl Inner {
+    /// The input of a checkpointed layer, copied back from the host: `hidden_states.to("cuda").detach()`.
+    pub(super) fn back_from_host(&mut self, node: u32) -> u32 {
+        let Some(input) = self.input(self.nodes[node as usize].inputs[0]) else {
+            return NONE;
+        };
+        let copy = self.alloc(input.layout, input.dtype, "to");
+        self.records[copy as usize].requires_grad = true;
+        copy
     }
 }

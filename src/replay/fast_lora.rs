@@ -52,6 +52,9 @@ pub struct FastLinear<'a, 't> {
     pub weight: FastWeight,
     /// `lora_A` and `lora_B`.
     pub lora: (&'a Tensor<'t>, &'a Tensor<'t>),
+    /// As up to the end of 2024: the adapter's product is a tensor of its own, then added; a packed weight is unpacked
+    /// into memory of its own.
+    pub apart: bool,
     /// Where its weight was unpacked last: each weight keeps that until it is unpacked again (`_NF4Plan`).
     pub plan: &'a RefCell<Option<Tensor<'t>>>,
 }
@@ -62,6 +65,7 @@ struct Arm {
     inputs: u64,
     outputs: u64,
     weight: FastWeight,
+    apart: bool,
     a: u32,
     b: u32,
 }
@@ -98,6 +102,7 @@ impl<'a, 't> FastLinear<'a, 't> {
             inputs: self.inputs,
             outputs: self.outputs,
             weight: self.weight,
+            apart: self.apart,
             a: self.lora.0.id,
             b: self.lora.1.id,
         }
@@ -112,12 +117,12 @@ impl<'a, 't> FastLinear<'a, 't> {
             (FastWeight::Plain, _) => {}
             (FastWeight::Float8Rows, _) => quantized = Some(x.quantized_rows()),
             (FastWeight::Float8Blocks, _) => quantized = Some(x.quantized_blocks()),
-            (FastWeight::Packed, None) => {
+            (FastWeight::Packed, None) if !self.apart => {
                 let elements = self.inputs.saturating_mul(self.outputs);
                 let held = buffer.of(tape, elements, dtype);
                 self.plan.replace(Some(held));
             }
-            (FastWeight::Packed, Some(_)) => {
+            (FastWeight::Packed, _) => {
                 own = Some(tape.temporary(&[self.outputs, self.inputs], dtype, "dequantize_nf4"));
             }
         }
@@ -145,6 +150,9 @@ impl<'a, 't> FastLinear<'a, 't> {
             Tensor { tape, id }
         };
         drop(b.to(dtype));
+        if self.apart {
+            drop(tape.temporary(out.layout().shape(), dtype, "matmul"));
+        }
         drop(reduced);
         out
     }
@@ -370,8 +378,21 @@ impl Inner {
             [[pass.rank, arm.inputs], [arm.outputs, pass.rank]].map(|shape| self.made(&shape, pass.dtype));
     }
 
+    /// The base weight's share of the input's gradient: the first is written, further ones are added.
+    fn add_base_input(&mut self, pass: &Pass, arm: Arm, further: bool) {
+        let weight = self.unpacked(arm, pass.dtype);
+        if arm.apart && further {
+            self.passing(&[pass.rows, arm.inputs], pass.dtype);
+        }
+        self.drop_made(weight);
+    }
+
     /// `_add_lora_dX`: in place, by way of the mask when the adapter saw a dropped input.
-    fn add_adapter_input(&mut self, pass: &Pass, width: u64, dropout: bool) {
+    fn add_adapter_input(&mut self, pass: &Pass, arm: Arm, dropout: bool) {
+        let width = arm.inputs;
+        if arm.apart {
+            self.passing(&[pass.rows, width], pass.dtype);
+        }
         if dropout {
             let product = self.made(&[pass.rows, width], pass.dtype);
             self.passing(&[pass.rows, width], pass.dtype);
@@ -461,11 +482,15 @@ impl Inner {
             // A packed weight lies in the common buffer.
             let weight = match down.weight {
                 FastWeight::Float8Rows | FastWeight::Float8Blocks => self.unpacked(down, dtype),
+                FastWeight::Packed if down.apart => self.unpacked(down, dtype),
                 FastWeight::Plain | FastWeight::Packed => NONE,
             };
             dw = self.made(&[rows, inner_width], dtype);
             let reduced = self.made(&[rows, rank], dtype);
             self.drop_made(weight);
+            if down.apart {
+                self.passing(&[rows, inner_width], dtype);
+            }
             self.release(reduced);
         }
         let mut dropped_product = NONE;
@@ -488,10 +513,9 @@ impl Inner {
             self.passing(&[rank, rows], dtype);
         }
         self.drop_made(dropped);
-        for arm in [up, gate] {
-            let weight = self.unpacked(arm, dtype);
-            self.drop_made(weight);
-            self.add_adapter_input(pass, arm.inputs, call.dropout);
+        for (index, arm) in [up, gate].into_iter().enumerate() {
+            self.add_base_input(pass, arm, index > 0);
+            self.add_adapter_input(pass, arm, call.dropout);
         }
         for id in [dropped_product, std::mem::replace(&mut dw, NONE)] {
             self.drop_made(id);
@@ -516,10 +540,9 @@ impl Inner {
             self.passing(&[rank, rows], dtype);
         }
         self.drop_made(dropped);
-        for &arm in &call.arms {
-            let weight = self.unpacked(arm, dtype);
-            self.drop_made(weight);
-            self.add_adapter_input(pass, arm.inputs, call.dropout);
+        for (index, &arm) in call.arms.iter().enumerate() {
+            self.add_base_input(pass, arm, index > 0);
+            self.add_adapter_input(pass, arm, call.dropout);
         }
         self.over_input(node)
     }
@@ -543,7 +566,7 @@ impl Inner {
         let layout = self.records[x as usize].layout;
         let dx = self.alloc(Layout::contiguous(layout.shape()), dtype, OP);
         self.drop_made(weight);
-        self.add_adapter_input(pass, arm.inputs, call.dropout);
+        self.add_adapter_input(pass, arm, call.dropout);
         dx
     }
 }

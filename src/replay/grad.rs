@@ -91,6 +91,10 @@ pub(super) enum Gradient {
     FastRope,
     /// Unsloth's head and loss.
     FastLoss,
+    /// Unsloth's cross entropy, which writes the gradient over the logits.
+    FastCrossEntropy,
+    /// Cross entropy without logits.
+    CutCrossEntropy,
     /// Zeros of the input's size, the incoming gradient copied to their first row.
     SelectFirst,
     /// Liger's RMSNorm.
@@ -259,6 +263,8 @@ impl Inner {
             }
             Gradient::FastNorm { reuse_grad } => self.fast_norm_gradients(node, g, reuse_grad, out),
             Gradient::FastLoss => self.fast_loss_gradients(node, out),
+            Gradient::FastCrossEntropy => self.fast_cross_entropy_gradient(node, out),
+            Gradient::CutCrossEntropy => self.cut_cross_entropy_gradient(node, out),
             Gradient::SelectFirst => {
                 if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "select_backward");

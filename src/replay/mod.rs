@@ -17,6 +17,7 @@ mod efficient;
 mod embedding;
 mod entry;
 mod expandable;
+mod fast_cross_entropy;
 mod fast_kernels;
 mod fast_layer;
 mod fast_lora;
@@ -47,6 +48,7 @@ mod tape;
 
 pub use attention::{Device, Shape as AttentionShape};
 pub use autograd::Rerun;
+pub use checkpoint::Waits;
 pub use dtype::Dtype;
 pub use fast_layer::{CompiledLinears, CompiledShape};
 pub use fast_lora::{FastLinear, FastWeight, UnpackBuffer};

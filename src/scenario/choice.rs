@@ -180,6 +180,15 @@ choice! {
 }
 
 choice! {
+    /// The release of Unsloth, named by the last one that allocates so.
+    Release, "release" {
+        AllLogits = "2024.10", "Unsloth up to 2024.10", "all logits at once and a copy of them in fp32; adapters' products are made apart; inputs come back from the host into new memory";
+        CutLogits = "2025.7", "Unsloth up to 2025.7", "no logits above 1024 tokens (cut cross entropy), all of them below; one staging buffer";
+        Current = "2026.10", "Unsloth 2026.10", "logits in tiles or chunks, padding-free batches, two staging buffers";
+    }
+}
+
+choice! {
     /// Matrix products in float8 while training (torchao's `convert_to_float8_training`).
     Float8, "float8" {
         Off = "none", "off", "no float8 products";

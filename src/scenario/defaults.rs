@@ -2,7 +2,7 @@
 
 use super::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Scenario, SdpaBackend, Stack, Targets, WeightFormat, fields,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat, fields,
 };
 
 impl Scenario {
@@ -62,6 +62,7 @@ impl Scenario {
             padding_free: unsloth,
             packing: 1,
             loader: Loader::FastLanguageModel,
+            release: Release::Current,
             clip: true,
             use_cache: false,
             harness: Harness::Trainer,

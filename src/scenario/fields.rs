@@ -73,6 +73,7 @@ pub(super) const ALL: &[Field] = &[
     field!(padding_free),
     field!(packing),
     field!(loader),
+    field!(release),
     field!(clip),
     field!(use_cache),
     field!(harness),

@@ -17,7 +17,7 @@ mod validate;
 mod weights;
 
 pub use choice::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer, Release,
     SdpaBackend, Stack, WeightFormat,
 };
 
@@ -127,6 +127,8 @@ pub struct Scenario {
     pub packing: u64,
     /// Unsloth: the class that loads the model.
     pub loader: Loader,
+    /// Unsloth: the release.
+    pub release: Release,
     /// Gradient clipping (`max_grad_norm` above zero).
     pub clip: bool,
     /// `config.use_cache` left on while training.

@@ -8,6 +8,7 @@ mod fields;
 mod measured;
 mod program;
 mod settings;
+mod unsloth;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,9 @@ fn scenario(row: &Published) -> Result<Scenario, Refusal> {
     }
     if row.n_gpus != Some(1) || row.sharding.is_some() {
         return Err(Refusal("runs on several GPUs are not modelled".into()));
+    }
+    if unsloth::is_its(row) {
+        return unsloth::scenario(row);
     }
     program::of(row)?.scenario(row)
 }

@@ -67,10 +67,6 @@ const PROGRAMS: &[(&str, Program)] = &[
 
 /// Stacks that are no Hugging Face training loop, by a part of their name, and why their rows are refused.
 const OTHER_STACKS: &[(&str, &str)] = &[
-    (
-        "unsloth",
-        "releases of Unsloth that made all logits at once are not modelled",
-    ),
     ("lit-gpt", "LitGPT runs its own model code, which is not modelled"),
     ("litgpt", "LitGPT runs its own model code, which is not modelled"),
     (

@@ -10,11 +10,11 @@ use crate::scenario::{
 };
 use crate::score::Refusal;
 
-fn refused<T>(field: &str, words: &str) -> Result<T, Refusal> {
+pub(super) fn refused<T>(field: &str, words: &str) -> Result<T, Refusal> {
     Err(Refusal(format!("{field} '{words}' is not modelled")))
 }
 
-fn stated<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
+pub(super) fn stated<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
     value.ok_or_else(|| Refusal(format!("{field} is not stated")))
 }
 
@@ -117,22 +117,39 @@ fn weights(row: &Published, method: Method) -> Result<WeightFormat, Refusal> {
     }
 }
 
+/// A repository's name without what says how it is stored, in small letters; Meta's first names of Llama 3.1 say whose it is.
+fn plain(name: &str) -> String {
+    let name = name.to_lowercase();
+    let name = ["-unsloth-bnb-4bit", "-bnb-4bit"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(&name);
+    name.strip_prefix("meta-").unwrap_or(name).to_owned()
+}
+
 /// The model by its id; a copy under another owner's name has the same dimensions.
-fn model(row: &Published) -> Result<String, Refusal> {
+pub(super) fn model(row: &Published) -> Result<String, Refusal> {
     if let Some(model) = catalog::model(&row.model) {
         return Ok(model.id.clone());
     }
-    let name = |id: &str| id.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let mut same = catalog::models()
-        .iter()
-        .filter(|model| name(&model.id) == name(&row.model));
-    match (same.next(), same.next()) {
-        (Some(model), None) => Ok(model.id.clone()),
-        _ => Err(Refusal(format!("{} is not in the catalog", row.model))),
+    let name = |id: &str| plain(id.rsplit('/').next().unwrap_or_default());
+    let wanted = name(&row.model);
+    let only = |alike: &dyn Fn(&str) -> bool| {
+        let mut same = catalog::models().iter().filter(|model| alike(&name(&model.id)));
+        match (same.next(), same.next()) {
+            (Some(model), None) => Some(model.id.clone()),
+            _ => None,
+        }
+    };
+    // A base model has the dimensions of its chat form, where that alone is known.
+    let longer = format!("{wanted}-");
+    match only(&|id| id == wanted).or_else(|| only(&|id| id.starts_with(&longer))) {
+        Some(id) => Ok(id),
+        None => Err(Refusal(format!("{} is not in the catalog", row.model))),
     }
 }
 
-fn optimizer(row: &Published) -> Result<Optimizer, Refusal> {
+pub(super) fn optimizer(row: &Published) -> Result<Optimizer, Refusal> {
     match row.optimizer.as_str() {
         // `torch.optim.AdamW(params)` runs over lists of tensors on CUDA.
         "torch AdamW" | "adamw (torch, fp32 states)" => Ok(Optimizer::AdamwTorch),

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::read;
 use crate::scenario::{
-    Attention, Autocast, Checkpointing, Harness, Method, ModelRef, Optimizer, Scenario, SdpaBackend, Targets,
-    WeightFormat,
+    Attention, Autocast, Checkpointing, Harness, Method, ModelRef, Optimizer, Release, Scenario, SdpaBackend,
+    Targets, WeightFormat,
 };
 use crate::score::{MeasuredVerdict, Row};
 
@@ -97,7 +97,15 @@ fn what_is_not_modelled_or_not_known_is_refused() {
         (json!({"metric": "max_seq_len"}), "a longest context, not a run"),
         (
             json!({"stack": "unsloth"}),
-            "releases of Unsloth that made all logits at once are not modelled",
+            "the release of Unsloth is not stated",
+        ),
+        (
+            json!({"stack": "unsloth", "stack_version": "unsloth 2025.9.1; Torch: 2.8.0"}),
+            "releases of Unsloth from 2025.8 to 2026.9 are not modelled",
+        ),
+        (
+            json!({"stack": "unsloth + TRL", "stack_version": "unsloth 2025.5.9; Torch: 2.6.0", "model": "Qwen/Qwen3-14B"}),
+            "which layers unsloth/Qwen3-14B-unsloth-bnb-4bit leaves in 16 bit is not known",
         ),
         (
             json!({"stack": "mine"}),
@@ -156,4 +164,23 @@ fn out_of_memory_is_a_verdict_and_no_figure() {
     assert_eq!(read.measured.verdict, Some(MeasuredVerdict::Exceeds));
     assert_eq!((read.measured.reserved, read.measured.process), (None, None));
     assert_eq!(read.origin.assumed.as_deref(), Some("failure_cause"));
+}
+
+#[test]
+fn a_notebook_of_2024_ran_unsloth_as_it_was_then() {
+    let read = scenario(json!({
+        "stack": "unsloth + TRL SFTTrainer", "stack_version": "unsloth 2024.9.post4; ",
+        "model": "unsloth/llama-3-8b-bnb-4bit", "weights_dtype": "fp16", "quant": "bnb nf4 (unsloth pre-quantised)",
+        "targets": ["q_proj", "lm_head"], "optimizer": "adamw_8bit", "checkpointing": "unsloth (offloaded)",
+        "packing": "no (padded to longest in micro-batch)",
+    }));
+    assert_eq!(read.model, ModelRef::Catalog("meta-llama/Meta-Llama-3-8B".into()));
+    assert_eq!(
+        (read.release, read.weights),
+        (Release::AllLogits, WeightFormat::Nf4Dq)
+    );
+    assert_eq!(read.lora.targets, Targets::Modules(vec!["q_proj".into()]));
+    assert_eq!(read.lora.modules_to_save, ["lm_head"]);
+    assert!(!read.expandable_segments);
+    assert_eq!(read.problems(), []);
 }

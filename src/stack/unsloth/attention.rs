@@ -1,4 +1,4 @@
-//! Attention over packed documents without a kernel for variable lengths: SDPA over the documents of one length at a
+//! Attention. Over packed documents without a kernel for variable lengths: SDPA over the documents of one length at a
 //! time (`unsloth/utils/attention_dispatch.py: _sdpa_packed_segments`).
 
 use crate::plan::{AttentionKernel, Plan};
@@ -40,4 +40,30 @@ pub fn packed<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -
         .reshape(&[plan.row_length(), a.heads, a.head_dim]);
     // `torch.cat(outs)` copies.
     rows.cat_with_nothing()
+}
+
+/// The result of padded rows, as before 2026: flash-attn where it runs, else xformers on repeated heads
+/// (`unsloth/models/llama.py: LlamaAttention_fast_forward` of 2024.5).
+pub fn padded<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -> Tensor<'t> {
+    let a = &plan.arch.attention;
+    let [batch, seq] = plan.rows();
+    let grouped = plan.attention == AttentionKernel::Flash;
+    let shape = AttentionShape {
+        batch,
+        heads: a.heads,
+        kv_heads: if grouped { a.kv_heads } else { a.heads },
+        seq,
+        head_dim: a.head_dim,
+        value_dim: a.head_dim,
+        dtype: q.dtype(),
+        dropout: false,
+    };
+    let out = if grouped {
+        q.sdpa_flash(k, v, shape, plan.device)
+    } else {
+        let times = a.heads / a.kv_heads.max(1);
+        let (k, v) = (k.copy_heads(times), v.copy_heads(times));
+        q.sdpa_efficient(&k, &v, None, shape)
+    };
+    out.transpose(1, 2)
 }

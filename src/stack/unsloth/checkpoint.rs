@@ -3,7 +3,7 @@
 
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tape, Tensor};
-use crate::scenario::Checkpointing;
+use crate::scenario::{Checkpointing, Release};
 use std::cell::{Cell, RefCell};
 
 /// Elements of a new staging buffer (`initialize_unsloth_gradient_checkpointing`).
@@ -28,10 +28,22 @@ fn elements(plan: &Plan) -> u64 {
     plan.tokens().saturating_mul(plan.arch.hidden)
 }
 
-/// Are layer inputs taken off the GPU?
+/// Do layer inputs come back into new memory, as in the first releases
+/// (`unsloth/models/_utils.py: Unsloth_Offloaded_Gradient_Checkpointer`)?
+pub fn waits_on_the_host(plan: &Plan) -> bool {
+    plan.checkpointing == Checkpointing::Unsloth && plan.release == Release::AllLogits
+}
+
+/// Are layer inputs taken off the GPU, to come back into staging buffers?
 fn offloads(plan: &Plan) -> bool {
     plan.checkpointing == Checkpointing::Unsloth
+        && plan.release != Release::AllLogits
         && elements(plan).saturating_mul(plan.dtype.size()) > MINIMUM_BYTES
+}
+
+/// Is there a second buffer, as from 2026 on?
+fn has_two(plan: &Plan) -> bool {
+    plan.release == Release::Current
 }
 
 impl<'t> Staging<'t> {
@@ -49,7 +61,7 @@ impl<'t> Staging<'t> {
         let fresh = self.first.borrow().is_none();
         if fresh {
             *self.first.borrow_mut() = Some(Self::buffer(tape, plan, FIRST_ELEMENTS));
-            *self.second.borrow_mut() = Some(Self::buffer(tape, plan, FIRST_ELEMENTS));
+            *self.second.borrow_mut() = has_two(plan).then(|| Self::buffer(tape, plan, FIRST_ELEMENTS));
         }
         self.grow(tape, plan, &self.first);
         if self.backward_ran.get() {
@@ -84,13 +96,18 @@ impl<'t> Staging<'t> {
             *self.first.borrow_mut() = Some(Self::buffer(tape, plan, grown));
             let used_again = plan.grad_accum > 1 && plan.arch.layers > 1;
             let second = if used_again { grown } else { FIRST_ELEMENTS };
-            *self.second.borrow_mut() = Some(Self::buffer(tape, plan, second));
+            *self.second.borrow_mut() = has_two(plan).then(|| Self::buffer(tape, plan, second));
         }
     }
 }
 
 /// Pinned host memory of layer inputs: PyTorch's host allocator rounds blocks up to a power of two.
 pub fn host_bytes(plan: &Plan) -> u64 {
+    if waits_on_the_host(plan) {
+        // `hidden_states.to("cpu")`: ordinary memory.
+        let input = elements(plan).saturating_mul(plan.dtype.size());
+        return plan.arch.layers.saturating_mul(input);
+    }
     if !offloads(plan) {
         return 0;
     }

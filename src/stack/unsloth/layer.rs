@@ -1,9 +1,10 @@
 //! The hand-written decoder layer of Llama, Mistral, Qwen2 and Qwen3 (`unsloth/models/llama.py:
 //! LlamaDecoderLayer_fast_forward, LlamaAttention_fast_forward`, `qwen3.py`).
 
-use super::attention::packed;
+use super::attention::{packed, padded};
 use super::batch::Batch;
 use super::model::{Model, fast_parts};
+use super::past;
 use crate::plan::Plan;
 use crate::replay::{FastLinear, Place, Tensor};
 use crate::stack::hf::linear::Linear;
@@ -50,13 +51,13 @@ impl<'t> Model<'t> {
     }
 
     /// `decoder_layer(hidden_states, ...)` of the recorded layer at this position. `first` is the batch in the first
-    /// layer of a micro-batch.
+    /// layer of a micro-batch. Without positions the batch is padded, as before 2026.
     pub fn layer(
         &self,
         plan: &Plan,
         position: usize,
         x: Tensor<'t>,
-        positions: &Tensor<'t>,
+        positions: Option<&Tensor<'t>>,
         first: Option<&Batch<'t>>,
     ) -> Tensor<'t> {
         let Some(layer) = self.base.layers.get(position) else {
@@ -89,12 +90,13 @@ impl<'t> Model<'t> {
         plan: &Plan,
         position: usize,
         x: &Tensor<'t>,
-        positions: &Tensor<'t>,
+        positions: Option<&Tensor<'t>>,
         first: Option<&Batch<'t>>,
     ) -> Tensor<'t> {
         let (a, tape, layer) = (&plan.arch.attention, x.tape(), &self.base.layers[position]);
         let dropout = plan.lora.as_ref().is_some_and(|lora| lora.dropout);
-        let heads = |t: Tensor<'t>, n: u64| t.reshape(&[1, plan.row_length(), n, a.head_dim]);
+        let [rows, length] = plan.rows();
+        let heads = |t: Tensor<'t>, n: u64| t.reshape(&[rows, length, n, a.head_dim]);
         let [q, k, v] = match self.fused(position, QKV) {
             Some(linears) => tape.within("self_attn.qkv", || x.fast_qkv(linears, dropout, &self.buffer)),
             None => QKV.map(|path| layer.linear(path, x)),
@@ -103,6 +105,10 @@ impl<'t> Model<'t> {
         let mut k = heads(k, a.kv_heads);
         let v = heads(v, a.kv_heads).transpose(1, 2);
         let attended = tape.within("self_attn", || {
+            let Some(positions) = positions else {
+                (q, k) = past::head_norms(layer, q, k);
+                return padded(plan, &q.transpose(1, 2), &k.transpose(1, 2), &v);
+            };
             if a.query_norm.is_some() {
                 let old = first.and_then(|batch| self.boundaries.renew(tape, plan, batch));
                 (q, k) = q.fast_qk_norm_rope(&k, positions);
@@ -116,7 +122,7 @@ impl<'t> Model<'t> {
             }
             packed(plan, &q, &k, &v)
         });
-        let out = attended.reshape(&[1, plan.row_length(), a.heads * a.head_dim]);
+        let out = attended.reshape(&[rows, length, a.heads * a.head_dim]);
         drop(attended);
         match self.fused(position, [OUTPUT]) {
             Some([linear]) => tape.within(OUTPUT, || out.fast_linear(linear, dropout, &self.buffer)),

@@ -9,6 +9,7 @@ mod generic;
 mod layer;
 mod loss;
 mod model;
+mod past;
 mod rope;
 mod step;
 

@@ -7,6 +7,7 @@ use super::rope::Tables;
 use crate::estimate::Category;
 use crate::plan::{Plan, Storage};
 use crate::replay::{FastLinear, FastWeight, Tape, Tensor, UnpackBuffer};
+use crate::scenario::Release;
 use crate::stack::Detail;
 use crate::stack::hf::linear::{Base, Linear};
 use crate::stack::hf::model::{Layer, Model as Base16, Module};
@@ -30,6 +31,8 @@ pub struct Model<'t> {
     pub staging: Staging<'t>,
     /// Boundaries of packed documents.
     pub boundaries: Boundaries<'t>,
+    /// Are adapters' products made apart?
+    apart: bool,
     /// Transformers' own layers, compiled.
     pub generic: Option<Compiled<'t>>,
     /// Placeholders of tables: with the frequencies one more buffer than transformers' rotary embedding has.
@@ -45,13 +48,18 @@ impl<'t> Model<'t> {
             .iter()
             .map(|layer| layer.parts.iter().map(|_| UnpackPlan::default()).collect())
             .collect();
+        let tables = match plan.release {
+            Release::AllLogits => Tables::of_layers(tape, plan, &base.layers),
+            _ => Tables::default(),
+        };
         Model {
             base,
             buffer: UnpackBuffer::default(),
             plans,
-            tables: Tables::default(),
+            tables,
             staging: Staging::default(),
             boundaries: Boundaries::default(),
+            apart: plan.release == Release::AllLogits,
             generic: plan.generic.then(Compiled::default),
             _placeholder: (!plan.generic)
                 .then(|| tape.tensor(&[1], plan.dtype, Category::Buffers, "cos_cached")),
@@ -79,7 +87,7 @@ impl<'t> Model<'t> {
         }
         self.tables.ensure(tape, plan);
         self.boundaries.settle(tape, plan);
-        if !plan.padding_free {
+        if !plan.runs_eagerly() {
             return;
         }
         for (layer, plans) in self.base.layers.iter().zip(&self.plans) {
@@ -98,7 +106,7 @@ impl<'t> Model<'t> {
     }
 
     fn is_fused_in_buffer(&self, layer: &Layer<'t>, linear: &Linear<'t>) -> bool {
-        let in_buffer = matches!(linear.base, Base::FourBit { .. }) && !linear.dropout;
+        let in_buffer = matches!(linear.base, Base::FourBit { .. }) && !linear.dropout && !self.apart;
         in_buffer && super::layer::fused(layer).any(|own| std::ptr::eq(own, linear))
     }
 
@@ -128,6 +136,7 @@ impl<'t> Model<'t> {
             outputs: linear.outputs,
             weight,
             lora: (a, b),
+            apart: self.apart,
             plan: &self.plans[position][index],
         })
     }

@@ -3,7 +3,8 @@
 
 use crate::estimate::Category;
 use crate::plan::Plan;
-use crate::replay::{Dtype, Tape, Tensor};
+use crate::replay::{Dtype, Group, Tape, Tensor};
+use crate::stack::hf::model::Layer;
 use std::cell::RefCell;
 
 /// Tables grow by this many rows (`_round_rope_size`).
@@ -46,6 +47,23 @@ pub fn are_computed_on_the_gpu(plan: &Plan) -> bool {
 }
 
 impl<'t> Tables<'t> {
+    /// As up to the end of 2024: tables of every layer's own, made while loading (`LlamaRotaryEmbedding` of 2024.8).
+    pub fn of_layers(tape: &'t Tape, plan: &Plan, layers: &[Layer<'t>]) -> Self {
+        let rows = CHUNK.min(plan.arch.max_positions);
+        let rows = if plan.seq > rows {
+            plan.seq.next_multiple_of(ROUND)
+        } else {
+            rows
+        };
+        let mut tables = Vec::new();
+        for layer in layers {
+            tape.enter_group(layer.group);
+            tables.extend([(); 2].map(|()| Self::table(tape, plan, rows)));
+        }
+        tape.enter_group(Group::default());
+        Tables(RefCell::new(tables))
+    }
+
     fn table(tape: &'t Tape, plan: &Plan, rows: u64) -> Tensor<'t> {
         let shape = [rows, plan.arch.attention.rotary_dim];
         tape.tensor(&shape, plan.dtype, Category::Buffers, "rope_cache")

@@ -1,12 +1,12 @@
 //! Training steps as TRL's `SFTTrainer` under Unsloth runs them.
 
 use super::batch::Batch;
-use super::loss;
 use super::model::Model;
+use super::{checkpoint, loss, past};
 use crate::estimate::Category;
 use crate::plan::Plan;
-use crate::replay::{Dtype, Group, Phase, Tape, Tensor};
-use crate::scenario::Checkpointing;
+use crate::replay::{Dtype, Group, Phase, Tape, Tensor, Waits};
+use crate::scenario::{Checkpointing, Release};
 use crate::stack::hf::optimizer::States;
 use crate::stack::hf::scaler::Scaler;
 use crate::stack::hf::step::clip_gradients;
@@ -43,9 +43,9 @@ pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInc
         for (micro, batch) in micro_batches.iter().enumerate().take(MICRO_BATCHES as usize) {
             tape.phase(Phase::Forward, step, micro as u8);
             tape.set_autocast(plan.autocast);
-            let (mut loss, leaf) = model.forward(tape, plan, batch);
+            let (mut loss, held) = model.forward(tape, plan, batch);
             tape.set_autocast(None);
-            drop(leaf);
+            drop(held);
             loss = loss.scale();
             tape.phase(Phase::Backward, step, micro as u8);
             let divided = loss.scale();
@@ -114,12 +114,13 @@ impl<'t> Model<'t> {
         (positions, embeds)
     }
 
-    /// `LlamaForCausalLM.forward` with labels: the loss, and the embedded tokens where they are a leaf.
-    fn forward(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> (Tensor<'t>, Option<Tensor<'t>>) {
+    /// `LlamaForCausalLM.forward` with labels: the loss, and what lives until the call returns: the embedded tokens where
+    /// they are a leaf, the logits where they are made.
+    fn forward(&self, tape: &'t Tape, plan: &Plan, batch: &Batch<'t>) -> (Tensor<'t>, Vec<Tensor<'t>>) {
         if let Some(generic) = &self.generic {
             return (
                 generic.forward(tape, plan, &self.base, &self.staging, batch),
-                None,
+                Vec::new(),
             );
         }
         let (positions, mut hidden) = self.embed(tape, plan, batch);
@@ -132,16 +133,25 @@ impl<'t> Model<'t> {
                 Checkpointing::None => run(hidden),
                 _ => {
                     let staging = self.staging.of(tape, plan, layer.index);
+                    let waits = match &staging {
+                        Some(buffer) => Waits::Staged(buffer),
+                        None if checkpoint::waits_on_the_host(plan) => Waits::OnTheHost,
+                        None => Waits::Here,
+                    };
                     let others: Vec<_> = positions.iter().collect();
-                    tape.checkpoint_in(layer.index, &hidden, staging.as_ref(), &others, run)
+                    tape.checkpoint_in(layer.index, &hidden, waits, &others, run)
                 }
             };
         }
         tape.enter_group(Group::default());
         hidden = tape.within("norm", || hidden.fast_rms_norm(&self.base.norm, true));
         let head = self.base.head_weight();
-        let loss = tape.within("loss", || loss::loss(tape, plan, hidden, head, batch));
-        (loss, leaf)
+        let mut held: Vec<_> = leaf.into_iter().collect();
+        let loss = tape.within("loss", || match plan.release {
+            Release::Current => loss::loss(tape, plan, hidden, head, batch),
+            _ => past::loss(tape, plan, hidden, head, batch, &mut held),
+        });
+        (loss, held)
     }
 
     /// The layer as it runs for this kind of batch.
@@ -153,9 +163,9 @@ impl<'t> Model<'t> {
         positions: Option<&Tensor<'t>>,
         first: Option<&Batch<'t>>,
     ) -> Tensor<'t> {
-        match positions {
-            Some(positions) => self.layer(plan, position, x, positions, first),
-            None => self.compiled(plan, position, x),
+        match plan.runs_eagerly() {
+            true => self.layer(plan, position, x, positions, first),
+            false => self.compiled(plan, position, x),
         }
     }
 
