@@ -5,6 +5,7 @@
 //!
 //! 1. [`scenario`]: what the user asks (a model of the [`catalog`] or its own, a stack, a method, a card);
 //! 2. [`model`]: the architecture behind the model's name;
+//!    [`checkpoint`] reads it, and the exact stored weights, from the files of a model outside the catalog;
 //! 3. [`plan`]: the scenario resolved: dtypes, the storage of base weights ([`quant`]), the card's kernels, and refusals
 //!    with their reason;
 //! 4. [`stack`]: lowers the plan to a step program, the forward pass and optimizer written as tensor operations;
@@ -14,6 +15,7 @@
 pub mod advise;
 pub mod bytes;
 pub mod catalog;
+pub mod checkpoint;
 pub mod claims;
 #[cfg(feature = "cli")]
 pub mod cli;

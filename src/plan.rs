@@ -3,6 +3,7 @@
 
 mod float8;
 mod lora;
+mod own;
 mod sdpa;
 mod unsloth;
 mod weights;
@@ -168,9 +169,10 @@ fn towers(scenario: &Scenario) -> Result<u64, EstimateError> {
         ModelRef::Catalog(id) => {
             Ok(catalog::model(id).map_or(0, |m| m.computed_params.saturating_sub(m.text_params)))
         }
-        ModelRef::Config(config) if config.vision_config.is_some() => {
-            not_modelled("the size of the vision tower is known for models of the catalog only")
-        }
+        ModelRef::Config(config) if config.tower_params.is_some() => Ok(config.tower_params.unwrap_or(0)),
+        ModelRef::Config(config) if config.vision_config.is_some() => not_modelled(
+            "the size of its vision tower is not known: its files' headers tell, or tower_params, its number of weights",
+        ),
         ModelRef::Config(_) => Ok(0),
     }
 }
@@ -200,7 +202,8 @@ impl Plan {
             (None, None) => DEFAULT_CAPABILITY,
         };
         let named = s.gpu.is_some() || s.compute_capability.is_some();
-        let weights = weights::resolve(s, named.then_some(capability))?;
+        let mut weights = weights::resolve(s, named.then_some(capability))?;
+        weights.notes.extend(own::notes(s)?);
         let (dtype, storage) = (weights.dtype, weights.storage);
         for (used, what) in [
             (

@@ -74,7 +74,7 @@ fn run(scenario: &Scenario) -> String {
         ..
     } = scenario;
     let mut words = vec![
-        model(&scenario.model).to_string(),
+        model(&scenario.model),
         scenario.stack.label().into(),
         format!("{} on {}", scenario.method.label(), scenario.weights.label()),
     ];
@@ -90,10 +90,10 @@ fn run(scenario: &Scenario) -> String {
     line(DIM, &words.join(", "))
 }
 
-fn model(model: &ModelRef) -> &str {
+fn model(model: &ModelRef) -> String {
     match model {
-        ModelRef::Catalog(id) => id,
-        ModelRef::Config(config) => &config.model_type,
+        ModelRef::Catalog(id) => id.clone(),
+        ModelRef::Config(config) => config.label(),
     }
 }
 

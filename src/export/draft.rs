@@ -142,7 +142,7 @@ impl Draft {
         let Some(name) = value.as_str() else {
             return not_a("model's name");
         };
-        if name == super::settle::OWN_MODEL && matches!(self.run.model, ModelRef::Config(_)) {
+        if name == super::settle::model_name(&self.run) && matches!(self.run.model, ModelRef::Config(_)) {
             return Taken::Yes;
         }
         let known = catalog::model(name).or_else(|| of_a_variant(name));

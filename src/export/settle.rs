@@ -76,8 +76,18 @@ pub(super) fn bitsandbytes_only(run: &Scenario, trainer: &str) -> Result<(), Str
 pub(super) fn model_name(run: &Scenario) -> &str {
     match &run.model {
         ModelRef::Catalog(id) => id,
-        ModelRef::Config(_) => OWN_MODEL,
+        ModelRef::Config(config) => config
+            .name
+            .as_deref()
+            .filter(|name| is_path(name))
+            .unwrap_or(OWN_MODEL),
     }
+}
+
+/// Can a loader be given this name: a Hub id, or a folder's?
+fn is_path(name: &str) -> bool {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    name.contains('/') && name.chars().all(harmless)
 }
 
 /// Where a model outside the catalog is expected.

@@ -217,8 +217,22 @@ pub struct HfConfig {
     pub mm_tokens_per_image: Option<u64>,
     /// The vision tower's own fields, as they are.
     pub vision_config: Option<Map<String, Value>>,
+
+    // what no Hub key says: what a model's files hold, and what the user says of it
+    /// What the model is called: its Hub id, or a name that the user gave. Not a Hub key.
+    pub name: Option<String>,
+    /// On the user's word: the `model_type` whose forward pass is replayed instead. Not a Hub key.
+    pub treat_as: Option<String>,
+    /// How its weights are stored where that is no 16 bit: a weight format such as `nf4-dq`, or a quantization method
+    /// that is not replayed, such as `gptq`. Not a Hub key.
+    pub stored_as: Option<String>,
+    /// Weights beside the language model, counted in its files: vision and audio towers, projectors. Not a Hub key.
+    pub tower_params: Option<u64>,
 }
 }
+
+/// The fields that no `config.json` has: what stands under such a key there means something else.
+pub(crate) const NOT_OF_THE_HUB: [&str; 4] = ["name", "treat_as", "stored_as", "tower_params"];
 
 impl HfConfig {
     /// Reads what can be read of a `config.json` or its essential fields, and lists the keys that have a value of the

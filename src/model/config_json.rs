@@ -89,8 +89,9 @@ pub(super) fn essential(mut keys: Map<String, Value>) -> Map<String, Value> {
     if let Some(value) = keys.remove("hidden_activation") {
         keys.insert("hidden_act".into(), value);
     }
-    // Qwen2 carries a window that it does not use.
-    if keys.get("use_sliding_window") == Some(&Value::Bool(false)) {
+    // Qwen2 carries a window that it does not use, or one of no tokens.
+    let unused = keys.get("use_sliding_window") == Some(&Value::Bool(false));
+    if unused || keys.get("sliding_window") == Some(&Value::from(0)) {
         keys.remove("sliding_window");
     }
     if let Some(factor) = keys
@@ -100,6 +101,7 @@ pub(super) fn essential(mut keys: Map<String, Value>) -> Map<String, Value> {
     {
         keys.entry("partial_rotary_factor").or_insert(factor);
     }
+    name_experts(&mut keys);
     if let Some(Value::Array(mut types)) = keys.remove("layer_types") {
         types.truncate(period(&types));
         keys.entry("layer_types_pattern").or_insert(Value::Array(types));
@@ -132,6 +134,23 @@ fn lift_text_part(keys: &mut Map<String, Value>) {
                 continue;
             }
         };
+    }
+}
+
+/// Files that transformers 5 writes name the number of experts alike for all types (`attribute_map` of
+/// `configuration_*.py`); here it has the name that the type's published files give it.
+fn name_experts(keys: &mut Map<String, Value>) {
+    let type_of = |key: &str| keys.get(key).and_then(Value::as_str);
+    let model_type = type_of("text_model_type")
+        .or_else(|| type_of("model_type"))
+        .unwrap_or_default();
+    let name = match model_type.split('_').next().unwrap_or_default() {
+        "qwen2" | "qwen3" | "olmoe" => "num_experts",
+        "deepseek" | "glm4" => "n_routed_experts",
+        _ => return,
+    };
+    if let Some(count) = keys.remove("num_local_experts") {
+        keys.entry(name).or_insert(count);
     }
 }
 

@@ -134,7 +134,9 @@ impl Experts {
             width,
             normalize: config
                 .norm_topk_prob
-                .unwrap_or(!matches!(family, Family::Qwen2Moe | Family::Olmoe)),
+                .unwrap_or(!matches!(family, Family::Qwen2Moe | Family::Olmoe))
+                // `modular_deepseek_v2.py: del self.norm_topk_prob`
+                && family != Family::DeepseekV2,
             shared_width: match family {
                 Family::Qwen2Moe => config.shared_expert_intermediate_size,
                 Family::Glm4Moe | Family::DeepseekV3 => {

@@ -77,6 +77,42 @@ pub enum Norm {
 }
 
 impl Family {
+    /// The types of text models that have a family.
+    pub const TYPES: [&'static str; 32] = [
+        "llama",
+        "mistral",
+        "qwen2",
+        "qwen3",
+        "gemma",
+        "gemma2",
+        "gemma3",
+        "phi3",
+        "granite",
+        "olmo2",
+        "olmo3",
+        "exaone4",
+        "smollm3",
+        "hunyuan_v1_dense",
+        "ministral3",
+        "starcoder2",
+        "glm",
+        "glm4",
+        "cohere",
+        "cohere2",
+        "qwen3_moe",
+        "qwen2_moe",
+        "olmoe",
+        "glm4_moe",
+        "deepseek_v2",
+        "deepseek_v3",
+        "glm4_moe_lite",
+        "minimax_m2",
+        "seed_oss",
+        "granitemoehybrid",
+        "mixtral",
+        "gpt_oss",
+    ];
+
     /// The family of a text model's type (without the suffix `_text`).
     pub fn of(text_type: &str) -> Option<Self> {
         Some(match text_type {
@@ -215,6 +251,18 @@ impl Family {
             Family::Gemma3 => Some(6),
             Family::Olmo3 | Family::Exaone4 | Family::Cohere2 => Some(4),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Family;
+
+    #[test]
+    fn every_listed_type_has_a_family() {
+        for name in Family::TYPES {
+            assert!(Family::of(name).is_some(), "{name}");
         }
     }
 }

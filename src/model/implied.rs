@@ -4,10 +4,25 @@
 use super::HfConfig;
 
 impl HfConfig {
-    /// The type of the language model: the text part's where the model is multimodal, without the suffix `_text`.
+    /// The type whose forward pass is replayed: that of the language model ([`own_type`](Self::own_type)), or the one
+    /// that the user names in its stead.
     pub fn text_type(&self) -> &str {
+        self.treat_as.as_deref().unwrap_or_else(|| self.own_type())
+    }
+
+    /// The type of the language model: the text part's where the model is multimodal, without the suffix `_text`.
+    pub fn own_type(&self) -> &str {
         let name = self.text_model_type.as_deref().unwrap_or(&self.model_type);
         name.strip_suffix("_text").unwrap_or(name)
+    }
+
+    /// What to call the model: its name, else its type; and what it is treated as, where that is not its own type.
+    pub fn label(&self) -> String {
+        let name = self.name.as_deref().unwrap_or(&self.model_type);
+        match &self.treat_as {
+            Some(other) => format!("{name}, treated as {other}"),
+            None => name.to_owned(),
+        }
     }
 
     /// Fills what `model_type` implies and the configuration does not say: biases, norms on queries and keys, the

@@ -12,6 +12,7 @@ mod part;
 
 pub use architecture::{Architecture, Attention, Latent, Mlp, QueryNorm};
 pub use config::HfConfig;
+pub(crate) use config::NOT_OF_THE_HUB;
 pub use experts::{ExpertStorage, Experts, Groups, OldNames};
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};

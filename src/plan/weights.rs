@@ -1,6 +1,6 @@
 //! Which storage a weight format becomes on a stack and a card: what the libraries really load.
 
-use super::not_modelled;
+use super::{not_modelled, own};
 use crate::catalog::{self, Variants};
 use crate::estimate::EstimateError;
 use crate::quant::{Kept, SkipList, Storage};
@@ -170,12 +170,21 @@ fn is_fine_grained(name: &str) -> bool {
     name.ends_with("-FP8")
 }
 
+/// The checkpoint with fine-grained FP8 of the scenario's model: its own files, or a repository that is known.
+fn fine_grained(s: &Scenario) -> Option<String> {
+    if let (Some(WeightFormat::Fp8Block), ModelRef::Config(config)) = (own::stored(s), &s.model) {
+        return Some(config.label());
+    }
+    let repository = variants(s).and_then(|v| v.repository(WeightFormat::Fp8Block));
+    repository.filter(|name| is_fine_grained(name))
+}
+
 /// FP8 where Unsloth can quantize to it while it loads. Models that have an FP8 repository are loaded from there unless told
 /// otherwise.
 fn fp8_from_hopper(s: &Scenario, blocks: bool) -> Result<Weights, EstimateError> {
     let repository = variants(s).and_then(|v| v.repository(WeightFormat::Fp8Block));
     if blocks {
-        return match repository.filter(|name| is_fine_grained(name)) {
+        return match fine_grained(s) {
             Some(_) => Ok(plain(s, Dtype::Bf16, Storage::Float8Blocks)),
             None => not_modelled(
                 "no repository with FP8 by blocks of 128 x 128 is known of this model, and what Unsloth quantizes to blocks itself (load_in_fp8='block') transformers 5.17 fails to read back; use weights=fp8-dynamic",
@@ -200,10 +209,7 @@ fn fp8_from_hopper(s: &Scenario, blocks: bool) -> Result<Weights, EstimateError>
 /// 16 bit before.
 fn fp8_below_hopper(s: &Scenario, have: (u32, u32)) -> Weights {
     let card = format!("compute capability {}.{}", have.0, have.1);
-    let checkpoint = variants(s)
-        .and_then(|v| v.repository(WeightFormat::Fp8Block))
-        .filter(|name| is_fine_grained(name));
-    let (storage, note) = match checkpoint {
+    let (storage, note) = match fine_grained(s) {
         Some(name) if have >= FP8_BLOCKS => (
             Storage::Float8Blocks,
             (s.weights == WeightFormat::Fp8Dynamic).then(|| {

@@ -1,7 +1,7 @@
 //! What is wrong with the fields of an inline model. Models of the catalog are known to be sound.
 
 use super::FieldError;
-use crate::model::HfConfig;
+use crate::model::{Family, HfConfig};
 use serde_json::Value;
 
 /// Fields for which zero means "none".
@@ -20,6 +20,7 @@ const MAY_BE_ZERO: &[&str] = &[
     "moe_shared_expert_intermediate_size",
     "full_attention_layers",
     "intermediate_size",
+    "tower_params",
 ];
 
 pub(super) fn of(config: &HfConfig) -> Vec<FieldError> {
@@ -31,6 +32,7 @@ pub(super) fn of(config: &HfConfig) -> Vec<FieldError> {
         ));
     }
     problems.extend(number_problems(config));
+    problems.extend(treated_problem(config));
     if config.intermediate_size == 0 && config.moe_intermediate_size.is_none() {
         problems.push(problem("intermediate_size", "must be at least 1"));
     }
@@ -53,6 +55,7 @@ fn most(key: &str) -> u64 {
         "num_hidden_layers" => 1 << 10,
         "num_attention_heads" | "num_key_value_heads" => 1 << 12,
         "num_local_experts" | "num_experts" | "n_routed_experts" => 1 << 14,
+        "tower_params" => 1 << 40,
         "max_position_embeddings" | "sliding_window" | "attention_chunk_size" => 1 << 32,
         key if key.ends_with("head_dim") => 1 << 16,
         _ => 1 << 24,
@@ -93,6 +96,12 @@ fn number_problem(key: &str, value: &Value) -> Option<FieldError> {
         }
         _ => None,
     }
+}
+
+fn treated_problem(config: &HfConfig) -> Option<FieldError> {
+    let name = config.treat_as.as_deref()?;
+    let known = Family::of(name).is_some();
+    (!known).then(|| FieldError::choice("model.treat_as", name, Family::TYPES.into_iter()))
 }
 
 fn head_problems(config: &HfConfig) -> Vec<FieldError> {

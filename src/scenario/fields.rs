@@ -115,7 +115,7 @@ impl Scenario {
     pub fn differences(&self, other: &Scenario) -> Vec<Difference> {
         let name = |run: &Scenario| match &run.model {
             ModelRef::Catalog(id) => id.clone(),
-            ModelRef::Config(config) => format!("a {} of its own", config.model_type),
+            ModelRef::Config(config) => format!("a {} of its own", config.label()),
         };
         let model = (self.model != other.model).then(|| ("model", name(self), name(other)));
         let first = [

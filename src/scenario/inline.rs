@@ -68,7 +68,10 @@ fn text(value: &Value) -> String {
 
 /// Puts one field of a URL into the keys: `key` is what follows `config.`.
 pub(super) fn parse(keys: &mut Map<String, Value>, key: &str, text: &str) {
-    let value = if LISTS.contains(&key) {
+    let value = if key == "name" {
+        // A name stays text, whatever it looks like.
+        text.into()
+    } else if LISTS.contains(&key) {
         Value::Array(
             text.split(',')
                 .filter(|item| !item.is_empty())

@@ -30,7 +30,10 @@ impl Size {
         // Weight, gradient, master copy and two states of four bytes each.
         let trained = 16;
         Size {
-            weights: trained * (2 * vocab * hidden + layers * hidden * (width + 3 * mlp * experts)),
+            weights: trained
+                * (wide(c.tower_params.unwrap_or(0))
+                    + 2 * vocab * hidden
+                    + layers * hidden * (width + 3 * mlp * experts)),
             adapters: trained * rank * layers * 4 * width * experts,
             activations: batch * seq * (layers * 64 * width + 32 * vocab)
                 + 16 * layers * heads * batch * seq * seq,

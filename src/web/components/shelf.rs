@@ -82,10 +82,10 @@ fn card(card: &catalog::Gpu) -> Entry {
 pub fn model_picker(desk: &Desk) -> Html {
     let (value, chosen) = match &desk.state.scenario.model {
         ModelRef::Catalog(id) => (id.clone(), Some(AttrValue::from(id.clone()))),
-        ModelRef::Config(config) => (
-            format!("own {} of {} layers", config.model_type, config.num_hidden_layers),
-            None,
-        ),
+        ModelRef::Config(config) => {
+            let layers = config.num_hidden_layers;
+            (format!("own {} of {layers} layers", config.label()), None)
+        }
     };
     let commit = desk.act.reform(Action::Model);
     html! {

@@ -25,8 +25,8 @@ pub fn question(state: &State) -> Html {
 
 fn in_words(scenario: &Scenario) -> String {
     let model = match &scenario.model {
-        ModelRef::Catalog(id) => id.rsplit('/').next().unwrap_or(id),
-        ModelRef::Config(config) => &config.model_type,
+        ModelRef::Catalog(id) => id.rsplit('/').next().unwrap_or(id).to_owned(),
+        ModelRef::Config(config) => config.label(),
     };
     let method = match scenario.method {
         Method::Full => "full fine-tuning".to_owned(),

@@ -1,0 +1,192 @@
+//! The header of a safetensors file: eight bytes of length, then JSON that names every tensor.
+//!
+//! The `safetensors` crate checks a header against the bytes of the whole file, which are not at hand here, keeps the
+//! last of two tensors of one name, and does not say which tensor is wrong; so the JSON is read with serde.
+
+use super::{StoredDtype, Tensor, problem, short, strict_json};
+use crate::scenario::FieldError;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The longest header in bytes (`safetensors/src/tensor.rs: MAX_HEADER_SIZE`).
+pub const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The most tensors of a header: four times as many as the largest published models have over all their files.
+pub const MOST_TENSORS: usize = 400_000;
+
+/// The most dimensions of a tensor.
+const MOST_DIMENSIONS: usize = 16;
+
+/// The tensors of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// In the order of their names.
+    pub tensors: Vec<Tensor>,
+}
+
+/// The length of a header's JSON by the file's first eight bytes.
+///
+/// # Errors
+/// There are fewer bytes, or they name a length that no header has.
+pub fn header_length(start: &[u8], file: &str) -> Result<u64, FieldError> {
+    let Some(eight) = start.first_chunk::<8>() else {
+        let text = format!("has {} bytes; a safetensors file has at least 8", start.len());
+        return Err(problem(file, "", text));
+    };
+    match u64::from_le_bytes(*eight) {
+        length @ 2..=LONGEST_HEADER => Ok(length),
+        length => Err(problem(
+            file,
+            "header length",
+            format!(
+                "{length} bytes are claimed; a header has between 2 and {LONGEST_HEADER}. Is it a safetensors file?"
+            ),
+        )),
+    }
+}
+
+impl Header {
+    /// Reads the JSON of a header: what follows the first eight bytes. `data` is the length of what follows the header
+    /// in the file, where it is known.
+    ///
+    /// # Errors
+    /// It is no header as the format asks for: each tensor's bytes must be those of its dtype and shape, and follow the
+    /// last one's without a hole.
+    pub fn read(json: &[u8], file: &str, data: Option<u64>) -> Result<Self, FieldError> {
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let read = Entries
+            .deserialize(&mut reader)
+            .and_then(|found| reader.end().map(|()| found));
+        let mut placed =
+            read.map_err(|error| problem(file, "header", strict_json::in_words(&error, json)))?;
+        placed.sort_by_key(|(begin, tensor)| (*begin, tensor.bytes));
+        let mut end = 0u64;
+        let mut before = "";
+        for (begin, tensor) in &placed {
+            if *begin != end {
+                let text = match *begin < end {
+                    true => format!("its bytes overlap those of {}", short(before)),
+                    false => format!("there are {} unused bytes before it", begin - end),
+                };
+                return Err(problem(file, &tensor.name, text));
+            }
+            end = begin.saturating_add(tensor.bytes);
+            before = &tensor.name;
+        }
+        if let Some(data) = data.filter(|data| *data != end) {
+            let text = format!("the header names {end} bytes of tensors, and the file holds {data}");
+            return Err(problem(file, "", text));
+        }
+        let mut tensors: Vec<Tensor> = placed.into_iter().map(|(_, tensor)| tensor).collect();
+        tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(problem(file, &pair[0].name, "is given twice"));
+        }
+        Ok(Header { tensors })
+    }
+}
+
+/// One tensor as the JSON has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw<'a> {
+    #[serde(borrow)]
+    dtype: Cow<'a, str>,
+    shape: Vec<u64>,
+    data_offsets: (u64, u64),
+}
+
+impl Raw<'_> {
+    /// The place of the tensor's first byte, and the tensor.
+    fn tensor(self, name: String) -> Result<(u64, Tensor), String> {
+        let Some(dtype) = StoredDtype::of_safetensors(&self.dtype) else {
+            return Err(format!("the dtype '{}' is not known", short(&self.dtype)));
+        };
+        let (begin, end) = self.data_offsets;
+        let Some(bytes) = end.checked_sub(begin) else {
+            return Err(format!(
+                "data_offsets: it ends at {end}, before it begins at {begin}"
+            ));
+        };
+        if self.shape.len() > MOST_DIMENSIONS {
+            return Err(format!(
+                "shape: {} dimensions are more than {MOST_DIMENSIONS}",
+                self.shape.len()
+            ));
+        }
+        let elements = self
+            .shape
+            .iter()
+            .try_fold(1u64, |product, size| product.checked_mul(*size));
+        match elements.and_then(|elements| dtype.bytes_of(elements)) {
+            Some(own) if own == bytes => {}
+            Some(own) => {
+                return Err(format!(
+                    "shape {:?} of {} takes {own} bytes, and data_offsets name {bytes}",
+                    self.shape, dtype.name
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "shape {:?} of {} cannot be stored",
+                    self.shape, dtype.name
+                ));
+            }
+        }
+        let shape = self.shape;
+        Ok((
+            begin,
+            Tensor {
+                name,
+                dtype,
+                shape,
+                bytes,
+            },
+        ))
+    }
+}
+
+/// Reads all tensors, each with the place of its first byte.
+struct Entries;
+
+impl<'de> DeserializeSeed<'de> for Entries {
+    type Value = Vec<(u64, Tensor)>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<(u64, Tensor)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if name == "__metadata__" {
+                entries.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            if found.len() == MOST_TENSORS {
+                return Err(A::Error::custom(format!(
+                    "there are more than {MOST_TENSORS} tensors"
+                )));
+            }
+            let about = |text: String| A::Error::custom(format!("{}: {text}", short(&name)));
+            let raw = entries
+                .next_value::<Raw>()
+                .map_err(|error| about(error.to_string()))?;
+            found.push(raw.tensor(name.clone()).map_err(about)?);
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests;
