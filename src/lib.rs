@@ -22,6 +22,8 @@ pub mod cli;
 pub mod estimate;
 pub mod export;
 pub mod model;
+#[cfg(feature = "module")]
+pub mod module;
 pub mod plan;
 pub mod quant;
 pub mod replay;

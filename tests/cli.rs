@@ -297,7 +297,7 @@ fn a_scenario_that_cannot_be_read_is_refused() {
         ),
         (
             "{\"bacth\": 2}",
-            "error: scenario: unknown field 'bacth'; did you mean 'batch'?",
+            "error: bacth: is not a field of a scenario; did you mean 'batch'?",
         ),
         (
             "[1]",

@@ -19,6 +19,7 @@ use solve::{CardFit, Largest, ModelFit, Quantity};
 
 /// Everything that can be advised about one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Advice {
     /// The quantities as the scenario stands.
     pub now: Figures,

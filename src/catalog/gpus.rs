@@ -1,6 +1,7 @@
 //! The cards: memory, capability, speed, and how a browser names them.
 
 use super::nearest;
+use super::shelf::{Shelf, embedded};
 use crate::bytes::{GIB, MIB};
 use serde::Deserialize;
 use std::sync::OnceLock;
@@ -127,17 +128,20 @@ impl Gpu {
     }
 }
 
+pub(super) static GPUS: Shelf<Gpu> = Shelf::new();
+
 /// Every card, by vendor and generation.
 pub fn gpus() -> &'static [Gpu] {
-    static GPUS: OnceLock<Vec<Gpu>> = OnceLock::new();
-    // A test parses the file; unreadable data would be an empty catalog, not a panic.
-    GPUS.get_or_init(|| serde_json::from_str(include_str!("data/gpus.json")).unwrap_or_default())
+    GPUS.rows(embedded!("data/gpus.json"))
 }
 
 /// The card with this slug, alias or name, however it is written: `rtx-4090`, `RTX 4090`,
 /// `NVIDIA GeForce RTX 4090`, `NVIDIA A100-SXM4-80GB`.
 pub fn gpu(slug_or_name: &str) -> Option<&'static Gpu> {
     static NAMES: OnceLock<Vec<(String, &'static Gpu)>> = OnceLock::new();
+    if gpus().is_empty() {
+        return None;
+    }
     let names = NAMES.get_or_init(|| {
         let own = gpus()
             .iter()

@@ -10,16 +10,21 @@
 //! ```
 
 mod gpus;
+mod listed;
 mod models;
 mod nearest;
 mod prices;
 mod renderer;
+mod shelf;
+mod supply;
 mod variants;
 
 pub use gpus::{Gpu, UsableBasis, gpu, gpus, nearest_gpus};
+pub use listed::{ListedGpu, ListedModel, listed_gpus, listed_models};
 pub use models::{Model, model, models, nearest_models};
 pub use prices::{Price, prices, prices_of};
 pub use renderer::gpus_by_renderer;
+pub use supply::{Catalog, supply};
 pub use variants::{Variants, variants, variants_of};
 
 pub(crate) use nearest::similarity;

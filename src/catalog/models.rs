@@ -1,9 +1,9 @@
 //! The models: architecture, parameter counts, licence.
 
 use super::nearest;
+use super::shelf::{Shelf, embedded};
 use crate::model::HfConfig;
 use serde::Deserialize;
-use std::sync::OnceLock;
 
 /// A model of the Hub. Counts are elements, not bytes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -57,11 +57,11 @@ impl Model {
     }
 }
 
+pub(super) static MODELS: Shelf<Model> = Shelf::new();
+
 /// Every model, families together.
 pub fn models() -> &'static [Model] {
-    static MODELS: OnceLock<Vec<Model>> = OnceLock::new();
-    // A test parses the file; unreadable data would be an empty catalog, not a panic.
-    MODELS.get_or_init(|| serde_json::from_str(include_str!("data/models.json")).unwrap_or_default())
+    MODELS.rows(embedded!("data/models.json"))
 }
 
 /// The model with this Hub id, upper and lower case alike.

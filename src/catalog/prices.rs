@@ -1,7 +1,7 @@
 //! What an hour of a card costs.
 
+use super::shelf::{Shelf, embedded};
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
 
 /// One offer: a card in an instance type of a cloud. Prices are US dollars per card and hour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,11 +26,11 @@ pub struct Price {
     pub date: String,
 }
 
+pub(super) static PRICES: Shelf<Price> = Shelf::new();
+
 /// Every offer.
 pub fn prices() -> &'static [Price] {
-    static PRICES: OnceLock<Vec<Price>> = OnceLock::new();
-    // A test parses the file; unreadable data would be an empty list, not a panic.
-    PRICES.get_or_init(|| serde_json::from_str(include_str!("data/prices.json")).unwrap_or_default())
+    PRICES.rows(embedded!("data/prices.json"))
 }
 
 /// The offers of one card, by its slug.

@@ -1,9 +1,9 @@
 //! The repositories that Unsloth publishes of a model: what a user would load for each format.
 
 use super::models::model;
+use super::shelf::{Shelf, embedded};
 use crate::scenario::WeightFormat;
 use serde::Deserialize;
-use std::sync::OnceLock;
 
 /// Published repositories of one model.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -50,11 +50,11 @@ impl Variants {
     }
 }
 
+pub(super) static VARIANTS: Shelf<Variants> = Shelf::new();
+
 /// Every model of the catalog of which Unsloth publishes a variant.
 pub fn variants() -> &'static [Variants] {
-    static VARIANTS: OnceLock<Vec<Variants>> = OnceLock::new();
-    // A test parses the file; unreadable data would be an empty list, not a panic.
-    VARIANTS.get_or_init(|| serde_json::from_str(include_str!("data/variants.json")).unwrap_or_default())
+    VARIANTS.rows(embedded!("data/variants.json"))
 }
 
 /// Unsloth's variants of the model with this Hub id, upper and lower case alike.

@@ -1,13 +1,12 @@
 //! `plimsoll gpus`: the cards of the catalog.
 
 use clap::Args;
-use serde::Serialize;
 
 use super::models::{contains_all, no_match};
 use super::table::{Align, table};
 use super::{Problems, Report};
 use crate::bytes::Bytes;
-use crate::catalog::{self, Gpu};
+use crate::catalog::{self, ListedGpu};
 
 /// Arguments of `plimsoll gpus`.
 #[derive(Debug, Args)]
@@ -17,36 +16,6 @@ pub(super) struct GpusArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// One card, as `--json` prints it.
-#[derive(Serialize)]
-struct Listed {
-    id: &'static str,
-    name: &'static str,
-    vendor: &'static str,
-    architecture: &'static str,
-    compute_capability: Option<&'static str>,
-    memory_gib: u64,
-    usable_bytes: u64,
-    bf16: bool,
-    fp8: bool,
-}
-
-impl Listed {
-    fn of(gpu: &'static Gpu) -> Self {
-        Listed {
-            id: &gpu.slug,
-            name: &gpu.name,
-            vendor: &gpu.vendor,
-            architecture: &gpu.architecture,
-            compute_capability: gpu.compute_capability.as_deref(),
-            memory_gib: gpu.memory_gib,
-            usable_bytes: gpu.usable_bytes(),
-            bf16: gpu.bf16,
-            fp8: gpu.fp8,
-        }
-    }
 }
 
 impl GpusArgs {
@@ -59,7 +28,7 @@ impl GpusArgs {
                     &[&gpu.slug, &gpu.name, &gpu.architecture, &gpu.vendor],
                 )
             })
-            .map(Listed::of)
+            .map(ListedGpu::of)
             .collect();
         if gpus.is_empty() {
             let text = self.filter.join(" ");
@@ -86,7 +55,7 @@ impl GpusArgs {
     }
 }
 
-fn row(gpu: &Listed) -> [String; 6] {
+fn row(gpu: &ListedGpu) -> [String; 6] {
     let formats = match (gpu.bf16, gpu.fp8) {
         (true, true) => "bf16, fp8",
         (true, false) => "bf16",

@@ -1,12 +1,10 @@
 //! `plimsoll models`: the models of the catalog.
 
 use clap::Args;
-use serde::Serialize;
 
 use super::table::{Align, table};
 use super::{Problems, Report};
-use crate::catalog::{self, Model};
-use crate::model::unsupported_reason;
+use crate::catalog::{self, ListedModel};
 
 /// Arguments of `plimsoll models`.
 #[derive(Debug, Args)]
@@ -18,38 +16,12 @@ pub(super) struct ModelsArgs {
     json: bool,
 }
 
-/// One model, as `--json` prints it.
-#[derive(Serialize)]
-struct Listed {
-    id: &'static str,
-    family: &'static str,
-    model_type: &'static str,
-    params: u64,
-    supported: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-impl Listed {
-    fn of(model: &'static Model) -> Self {
-        let reason = unsupported_reason(&model.config);
-        Listed {
-            id: &model.id,
-            family: &model.family,
-            model_type: &model.config.model_type,
-            params: model.computed_params,
-            supported: reason.is_none(),
-            reason,
-        }
-    }
-}
-
 impl ModelsArgs {
     pub(super) fn run(&self) -> Result<Report, Problems> {
         let models: Vec<_> = catalog::models()
             .iter()
             .filter(|model| contains_all(&self.filter, &[&model.id, &model.family]))
-            .map(Listed::of)
+            .map(ListedModel::of)
             .collect();
         if models.is_empty() {
             let text = self.filter.join(" ");
@@ -74,7 +46,7 @@ impl ModelsArgs {
     }
 }
 
-fn row(model: &Listed) -> [String; 4] {
+fn row(model: &ListedModel) -> [String; 4] {
     [
         model.id.into(),
         model.family.into(),

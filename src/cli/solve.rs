@@ -1,15 +1,13 @@
 //! `plimsoll solve`: how far a run can be stretched, and which cards it fits.
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use super::run_args::RunArgs;
 use super::scenario_source::Source;
 use super::table::{Align, table};
 use super::{Exit, Problems, Report};
-use crate::advise::solve::{self, Bound, CardFit, Largest, ModelFit, Quantity};
+use crate::advise::solve::{self, Bound, CardFit, Largest, ModelFit, Sought};
 use crate::bytes::Bytes;
-use crate::scenario::{Method, Scenario};
 
 /// Arguments of `plimsoll solve`.
 #[derive(Debug, Args)]
@@ -45,23 +43,23 @@ enum Wanted {
     Card,
 }
 
-/// What `--json` prints; what was not asked for is left out.
-#[derive(Default, Serialize)]
-struct Answers {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    largest: Vec<Largest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<ModelFit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    smallest_card: Option<CardFit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cheapest_card: Option<CardFit>,
+impl From<Wanted> for Sought {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Seq => Sought::Seq,
+            Wanted::Batch => Sought::Batch,
+            Wanted::Rank => Sought::Rank,
+            Wanted::Model => Sought::Model,
+            Wanted::Card => Sought::Card,
+        }
+    }
 }
 
 impl SolveArgs {
     pub(super) fn run(&self) -> Result<Report, Problems> {
         let Source { scenario, warnings } = self.run.scenario()?;
-        let answers = self.answers(&scenario)?;
+        let wanted: Vec<Sought> = self.wanted.iter().map(|&wanted| wanted.into()).collect();
+        let answers = solve::answers(&scenario, &wanted, self.family.as_deref())?;
         let report = match self.json {
             true => Report::json(&answers)?,
             false => {
@@ -81,34 +79,6 @@ impl SolveArgs {
             exit: if none { Exit::DoesNotFit } else { Exit::Ok },
             ..report
         })
-    }
-
-    fn answers(&self, scenario: &Scenario) -> Result<Answers, Problems> {
-        let all = self.wanted.is_empty();
-        let on_card = scenario.gpu.is_some();
-        // What cannot be asked of this run is left out when everything is asked, and refused when it is asked by name.
-        let wants = |wanted: Wanted, possible: bool| self.wanted.contains(&wanted) || (all && possible);
-        let mut answers = Answers::default();
-        for (wanted, quantity) in [
-            (Wanted::Seq, Quantity::Seq),
-            (Wanted::Batch, Quantity::Batch),
-            (Wanted::Rank, Quantity::Rank),
-        ] {
-            let possible = on_card && (quantity != Quantity::Rank || scenario.method != Method::Full);
-            if wants(wanted, possible) {
-                answers.largest.push(solve::largest(scenario, quantity)?);
-            }
-        }
-        let of_catalog = matches!(scenario.model, crate::scenario::ModelRef::Catalog(_));
-        if wants(Wanted::Model, on_card && (of_catalog || self.family.is_some())) {
-            answers.model = Some(solve::largest_model(scenario, self.family.as_deref())?);
-        }
-        if wants(Wanted::Card, true) {
-            let cards = solve::cards(scenario)?;
-            answers.smallest_card = solve::smallest_card(&cards).cloned();
-            answers.cheapest_card = solve::cheapest_card(&cards).cloned();
-        }
-        Ok(answers)
     }
 }
 

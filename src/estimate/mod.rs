@@ -27,6 +27,7 @@ pub use verdict::Room;
 /// What a live tensor is, in the words of the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub enum Category {
     /// Base weights.
     Weights,
@@ -119,6 +120,7 @@ impl Category {
 
 /// A figure that varies from run to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Interval {
     /// 5 % of runs are below.
     pub low: u64,
@@ -131,6 +133,7 @@ pub struct Interval {
 /// Does it fit?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub enum Verdict {
     /// Also at the upper end of the interval.
     Fits,
@@ -142,6 +145,7 @@ pub enum Verdict {
 
 /// The moment of the highest allocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Peak {
     /// `forward`, `backward`, `clip`, `optimizer` ...
     pub phase: String,
@@ -156,6 +160,7 @@ pub struct Peak {
 
 /// The highest allocation within one phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct PhasePeak {
     /// `load`, `data`, `forward`, `backward`, `clip`, `optimizer`, `zero_grad`.
     pub phase: String,
@@ -171,6 +176,7 @@ pub struct PhasePeak {
 
 /// Where the interval of a process figure comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Evidence {
     /// The source, in a sentence.
     pub source: String,
@@ -180,6 +186,7 @@ pub struct Evidence {
 
 /// How much memory a run takes. Every quantity is in bytes and says which one it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Estimate {
     /// Version of the cost model.
     pub cost_model: String,
@@ -204,6 +211,7 @@ pub struct Estimate {
     /// The moment of the peak.
     pub peak: Peak,
     /// Bytes by category at the peak; they sum to `allocated_bytes`.
+    #[cfg_attr(feature = "module", tsify(type = "Partial<Record<Category, number>>"))]
     pub breakdown: BTreeMap<Category, u64>,
     /// The highest point of each phase.
     pub phases: Vec<PhasePeak>,

@@ -30,6 +30,16 @@ macro_rules! choice {
             }
         }
 
+        #[cfg(feature = "module")]
+        const _: () = {
+            use wasm_bindgen::prelude::wasm_bindgen;
+            #[wasm_bindgen(typescript_custom_section)]
+            const TYPE: &str = concat!(
+                "/**\n", $(" * - `", $slug, "`: ", $note, "\n",)+
+                " */\nexport type ", stringify!($name), " =", $(" | \"", $slug, "\"",)+ ";\n",
+            );
+        };
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.slug())

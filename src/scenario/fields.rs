@@ -93,6 +93,7 @@ pub(super) fn named(name: &str) -> Option<&'static Field> {
 
 /// A field in which two scenarios differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Difference {
     /// The field, named as in URLs.
     pub field: &'static str,

@@ -1,7 +1,7 @@
 //! The scenario as JSON: fields left out have the defaults of the stack and method that the object names, and every
 //! error names its field.
 
-use super::{FieldError, Method, ModelRef, Scenario, Stack, fields, quoted};
+use super::{FieldError, Method, ModelRef, Scenario, Stack, cut, fields};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -9,31 +9,42 @@ use std::str::FromStr;
 
 impl<'de> Deserialize<'de> for Scenario {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(Map::deserialize(deserializer)?).map_err(D::Error::custom)
+        let given = Map::deserialize(deserializer)?;
+        Scenario::from_json(given).map_err(|problems| D::Error::custom(FieldError::list(&problems)))
     }
 }
 
-fn read(given: Map<String, Value>) -> Result<Scenario, String> {
-    let defaults = Scenario::default();
-    let stack: Stack = first(&given, "stack", defaults.stack)?;
-    let method: Method = first(&given, "method", defaults.method)?;
-    let mut scenario = Scenario::for_stack(stack, method);
-    for (key, value) in given {
-        match (key.as_str(), value) {
-            ("stack" | "method", _) => {}
-            ("model", value) => {
-                scenario.model = ModelRef::deserialize(value).map_err(|error| error.to_string())?
-            }
-            ("lora", Value::Object(adapter)) => {
-                for (key, value) in adapter {
-                    set(&mut scenario, true, &key, &value)?;
+impl Scenario {
+    /// Reads a JSON object, as [`Deserialize`] does.
+    ///
+    /// # Errors
+    /// The first field that cannot be read; of an inline model all of them.
+    pub fn from_json(given: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        let defaults = Scenario::default();
+        let stack: Stack = first(&given, "stack", defaults.stack)?;
+        let method: Method = first(&given, "method", defaults.method)?;
+        let mut scenario = Scenario::for_stack(stack, method);
+        for (key, value) in given {
+            match (key.as_str(), value) {
+                ("stack" | "method", _) => {}
+                ("model", value) => scenario.model = ModelRef::from_json(value)?,
+                ("lora", Value::Object(adapter)) => {
+                    for (key, value) in adapter {
+                        set(&mut scenario, true, &key, &value)?;
+                    }
                 }
+                ("lora", _) => return Err(FieldError::new("lora", "expected an object").into()),
+                (key, value) => set(&mut scenario, false, key, &value)?,
             }
-            ("lora", _) => return Err("lora: expected an object".into()),
-            (key, value) => set(&mut scenario, false, key, &value)?,
         }
+        Ok(scenario)
     }
-    Ok(scenario)
+}
+
+impl From<FieldError> for Vec<FieldError> {
+    fn from(problem: FieldError) -> Self {
+        vec![problem]
+    }
 }
 
 /// One of the two fields that decide the defaults of the rest.
@@ -41,26 +52,22 @@ fn first<T: FromStr<Err = FieldError>>(
     given: &Map<String, Value>,
     name: &str,
     default: T,
-) -> Result<T, String> {
+) -> Result<T, FieldError> {
     match given.get(name) {
-        Some(value) => text(name, value)?
-            .parse()
-            .map_err(|error: FieldError| error.to_string()),
+        Some(value) => text(name, value)?.parse(),
         None => Ok(default),
     }
 }
 
-fn set(scenario: &mut Scenario, in_lora: bool, name: &str, value: &Value) -> Result<(), String> {
+fn set(scenario: &mut Scenario, in_lora: bool, name: &str, value: &Value) -> Result<(), FieldError> {
     match fields::named(name).filter(|field| field.in_lora() == in_lora) {
-        Some(field) => field
-            .set(scenario, &text(name, value)?)
-            .map_err(|error| error.to_string()),
+        Some(field) => field.set(scenario, &text(name, value)?),
         None => Err(unknown(in_lora, name)),
     }
 }
 
 /// The value as a URL would write it.
-fn text(name: &str, value: &Value) -> Result<String, String> {
+fn text(name: &str, value: &Value) -> Result<String, FieldError> {
     match value {
         Value::Null => Ok("none".into()),
         Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
@@ -69,11 +76,11 @@ fn text(name: &str, value: &Value) -> Result<String, String> {
             let items: Result<Vec<_>, _> = items.iter().map(|item| text(name, item)).collect();
             Ok(items?.join(","))
         }
-        Value::Object(_) => Err(format!("{name}: an object is not expected here")),
+        Value::Object(_) => Err(FieldError::new(name, "an object is not expected here")),
     }
 }
 
-fn unknown(in_lora: bool, name: &str) -> String {
+fn unknown(in_lora: bool, name: &str) -> FieldError {
     let own = fields::ALL
         .iter()
         .filter(|field| field.in_lora() == in_lora)
@@ -89,7 +96,7 @@ fn unknown(in_lora: bool, name: &str) -> String {
         None if fields::named(name).is_some_and(fields::Field::in_lora) => "it belongs into 'lora'".into(),
         None => format!("known are {}", names.join(", ")),
     };
-    format!("unknown field {}; {hint}", quoted(name))
+    FieldError::new(cut(name), format!("is not a field of a scenario; {hint}"))
 }
 
 #[cfg(test)]
@@ -118,11 +125,11 @@ mod tests {
         let message = |text| read(text).unwrap_err();
         assert_eq!(
             message(r#"{"bacth": 2}"#),
-            "unknown field 'bacth'; did you mean 'batch'?"
+            "bacth: is not a field of a scenario; did you mean 'batch'?"
         );
         assert_eq!(
             message(r#"{"lora": {"rang": 2}}"#),
-            "unknown field 'rang'; did you mean 'rank'?"
+            "rang: is not a field of a scenario; did you mean 'rank'?"
         );
         assert_eq!(
             message(r#"{"batch": "two"}"#),
@@ -155,7 +162,7 @@ mod tests {
         );
         assert_eq!(
             message(r#"{"rank": 8}"#),
-            "unknown field 'rank'; it belongs into 'lora'"
+            "rank: is not a field of a scenario; it belongs into 'lora'"
         );
         assert!(message("[]").contains("expected a map"));
     }

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
     untagged,
     expecting = "targets: expected 'all-linear' or a list of module names"
 )]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub enum Targets {
     /// The word `all-linear`: every linear layer but the head. Any other word is refused by validation.
     Word(String),
@@ -60,6 +61,7 @@ impl Targets {
 /// The adapter settings, named as PEFT's `LoraConfig` names them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Lora {
     /// `r`, the rank: an adapter of a linear layer holds `r * (in + out)` weights.
     pub rank: u64,
@@ -84,6 +86,7 @@ pub struct Lora {
 /// In JSON every field may be left out: it then has the default of the `stack` and `method` that the object names
 /// ([`Scenario::for_stack`]). Unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Scenario {
     /// The model.
     pub model: ModelRef,
@@ -152,6 +155,7 @@ pub struct Scenario {
 /// A field of a scenario that cannot be used, and what would be accepted instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("{field}: {problem}")]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct FieldError {
     /// The field, named as in URLs: `rank` and not `lora.rank`; `model.hidden_size` for a field of an inline model.
     pub field: String,
@@ -193,10 +197,15 @@ impl FieldError {
 
 /// A user's text for a message: in quotes, and not all of it when it is long.
 pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", cut(text))
+}
+
+/// A user's text for a message: not all of it when it is long.
+fn cut(text: &str) -> String {
     const MOST: usize = 60;
     match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("'{}…'", &text[..end]),
-        None => format!("'{text}'"),
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
     }
 }
 

@@ -27,19 +27,26 @@ impl ModelRef {
             ModelRef::Config(config) => Some(Cow::Owned(config.as_ref().clone().completed())),
         }
     }
+
+    /// Reads a Hub id, or a config with every field of it that cannot be read.
+    pub(super) fn from_json(given: Value) -> Result<Self, Vec<FieldError>> {
+        match given {
+            Value::String(id) => Ok(ModelRef::Catalog(id)),
+            Value::Object(keys) => match inline::read(keys) {
+                (config, problems) if problems.is_empty() => Ok(ModelRef::Config(Box::new(config))),
+                (_, problems) => Err(problems),
+            },
+            _ => Err(vec![FieldError::new(
+                "model",
+                "give a Hub id, or an object with the fields of a config.json",
+            )]),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for ModelRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(id) => Ok(ModelRef::Catalog(id)),
-            Value::Object(keys) => match inline::read(keys) {
-                (config, problems) if problems.is_empty() => Ok(ModelRef::Config(Box::new(config))),
-                (_, problems) => Err(D::Error::custom(FieldError::list(&problems))),
-            },
-            _ => Err(D::Error::custom(
-                "model: give a Hub id, or an object with the fields of a config.json",
-            )),
-        }
+        let given = Value::deserialize(deserializer)?;
+        ModelRef::from_json(given).map_err(|problems| D::Error::custom(FieldError::list(&problems)))
     }
 }

@@ -6,6 +6,7 @@
 use super::{FieldError, Method, ModelRef, Scenario, Stack, fields, inline, quoted};
 use crate::model::HfConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Serialize;
 use serde_json::Map;
 use std::str::FromStr;
 
@@ -24,7 +25,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*');
 
 /// A fragment that was read: always a scenario, and what could not be taken from the text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Parsed {
     /// The scenario; fields in [`Parsed::problems`] have their defaults.
     pub scenario: Scenario,

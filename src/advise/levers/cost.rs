@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The price of a change, from nothing to another task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub enum Cost {
     /// Nothing to speak of: the same training, as fast or faster.
     Free,

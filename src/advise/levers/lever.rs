@@ -9,6 +9,7 @@ use serde::Serialize;
 
 /// The quantities of a run before or after a change, in bytes: those of its [`Estimate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Figures {
     /// Peak of live tensors.
     pub allocated_bytes: u64,
@@ -40,6 +41,7 @@ impl Figures {
 
 /// One part of the breakdown at the peak, before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Part {
     /// What it is.
     pub category: Category,
@@ -51,6 +53,7 @@ pub struct Part {
 
 /// What a change does to the memory of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Effect {
     /// Bytes by which the card may be smaller: the difference of `least_capacity_bytes`. Negative where the change costs
     /// memory.
@@ -91,6 +94,7 @@ fn difference(before: u64, after: u64) -> i64 {
 
 /// A single change: what it is, what it costs and what it saves in this scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Lever {
     /// Stable name, such as `batch`.
     pub id: &'static str,

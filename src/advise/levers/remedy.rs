@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// One change of a set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Step {
     /// The lever's name, such as `batch`.
     pub id: &'static str,
@@ -25,6 +26,7 @@ pub struct Step {
 
 /// A set of changes with which the run fits, of which none can be left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Remedy {
     /// The changes, in the order in which they are applied.
     pub steps: Vec<Step>,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// What renting one card costs: the cheapest instance that holds it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Offer {
     /// The seller.
     pub cloud: &'static str,
@@ -23,6 +24,7 @@ pub struct Offer {
 
 /// One card, and whether the run fits it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct CardFit {
     /// Slug of the card.
     pub gpu: &'static str,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What keeps the next value away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub enum Bound {
     /// The run with the next value does not fit.
     Memory,
@@ -18,6 +19,7 @@ pub enum Bound {
 
 /// The answer for one quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Largest {
     /// What was asked.
     pub quantity: Quantity,

@@ -7,11 +7,13 @@
 //! and the one found is the one nearest to where the estimate of the unfitting side points. A value at a limit of the
 //! field says so instead.
 
+mod answers;
 mod cards;
 mod largest;
 mod models;
 mod quantity;
 
+pub use answers::{Answers, Sought, answers};
 pub use cards::{CardFit, Cards, Offer, cards, cheapest_card, smallest_card};
 pub use largest::{Bound, Largest, largest};
 pub use models::{ModelFit, largest_model};

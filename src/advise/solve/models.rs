@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// The answer for a family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct ModelFit {
     /// The family, as the catalog names it.
     pub family: &'static str,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A number that can be stretched until the run no longer fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub enum Quantity {
     /// Tokens per sequence.
     Seq,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What a scenario answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub enum Answer {
     /// Yes.
     Yes,

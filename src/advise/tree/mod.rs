@@ -26,6 +26,7 @@ pub struct Observed {
 
 /// One question of the tree, answered for a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Question {
     /// Stable name.
     pub id: &'static str,
@@ -49,6 +50,7 @@ pub struct Question {
 
 /// What follows from an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Branch {
     /// Is it on the path? An open question has both ways dark.
     pub lit: bool,

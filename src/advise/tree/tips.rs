@@ -30,6 +30,7 @@ pub(super) enum Tip {
 
 /// A thing to do, and what it does to this run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "module", derive(tsify::Tsify))]
 pub struct Advised {
     /// Stable name, such as `adamw-8bit`.
     pub id: &'static str,

@@ -36,24 +36,42 @@ pub fn line_of(command: &Command) -> String {
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
-/// Compiles the page and returns the path of its wasm module, wherever cargo puts it.
+/// What is compiled for the browser.
+#[derive(Clone, Copy, Debug)]
+pub enum Wasm {
+    /// The page.
+    Page,
+    /// The JavaScript module.
+    Module,
+}
+
+impl Wasm {
+    /// How cargo is asked for it.
+    fn args(self) -> &'static [&'static str] {
+        match self {
+            Wasm::Page => &["build", "--bin", "app", "--features", "app"],
+            Wasm::Module => &["rustc", "--lib", "--crate-type", "cdylib", "--features", "module"],
+        }
+    }
+
+    /// What cargo calls it.
+    fn target(self) -> &'static str {
+        match self {
+            Wasm::Page => "app",
+            Wasm::Module => "plimsoll",
+        }
+    }
+}
+
+/// Compiles for the browser and returns the path of the wasm module, wherever cargo puts it.
 ///
 /// # Errors
 /// The build fails.
-pub fn build_app(root: &Path, dev: bool) -> Result<PathBuf> {
+pub fn build_wasm(root: &Path, what: Wasm, dev: bool) -> Result<PathBuf> {
     let profile = if dev { "dev" } else { "web" };
-    let mut build = cargo(
-        root,
-        [
-            "build",
-            "--bin",
-            "app",
-            "--no-default-features",
-            "--features",
-            "app",
-        ],
-    );
-    build.args(["--target", "wasm32-unknown-unknown", "--profile", profile]);
+    let mut build = cargo(root, what.args());
+    build.args(["--no-default-features", "--profile", profile]);
+    build.args(["--target", "wasm32-unknown-unknown"]);
     build.arg("--message-format=json-render-diagnostics");
     let mut child = build
         .stdout(Stdio::piped())
@@ -62,18 +80,18 @@ pub fn build_app(root: &Path, dev: bool) -> Result<PathBuf> {
     let messages = child.stdout.take().context("cargo has no output")?;
     let mut module = None;
     for line in BufReader::new(messages).lines() {
-        module = module_in(&line?).or(module);
+        module = module_in(&line?, what).or(module);
     }
     if !child.wait()?.success() {
-        bail!("the page does not compile");
+        bail!("the {what:?} does not compile");
     }
-    module.context("cargo names no module for the page")
+    module.context("cargo names no wasm module")
 }
 
 /// The wasm module that one of cargo's JSON messages announces.
-fn module_in(message: &str) -> Option<PathBuf> {
+fn module_in(message: &str, what: Wasm) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
-    if message["reason"] != "compiler-artifact" || message["target"]["name"] != "app" {
+    if message["reason"] != "compiler-artifact" || message["target"]["name"] != what.target() {
         return None;
     }
     let mut files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
@@ -105,15 +123,18 @@ mod tests {
     fn the_module_is_where_cargo_says_it_is() {
         let message = r#"{"reason":"compiler-artifact","target":{"name":"app","kind":["bin"]},
             "filenames":["/elsewhere/web/app.d","/elsewhere/web/app.wasm"]}"#;
-        assert_eq!(module_in(message), Some("/elsewhere/web/app.wasm".into()));
+        assert_eq!(
+            module_in(message, Wasm::Page),
+            Some("/elsewhere/web/app.wasm".into())
+        );
     }
 
     #[test]
     fn other_messages_name_no_module() {
         let library =
             r#"{"reason":"compiler-artifact","target":{"name":"yew"},"filenames":["/x/libyew.rlib"]}"#;
-        assert_eq!(module_in(library), None);
-        assert_eq!(module_in("   Compiling plimsoll"), None);
+        assert_eq!(module_in(library, Wasm::Page), None);
+        assert_eq!(module_in("   Compiling plimsoll", Wasm::Page), None);
     }
 
     #[test]

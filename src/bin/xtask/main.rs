@@ -1,10 +1,11 @@
 //! `cargo xtask`: builds the page, opens it, and runs every test. It installs what is missing and says so.
 
-mod axe;
 mod browsers;
 mod cargo;
 mod driver;
 mod evidence;
+mod module;
+mod npm;
 mod offline;
 mod server;
 mod site;
@@ -66,6 +67,12 @@ enum Command {
         #[arg(long)]
         dev: bool,
     },
+    /// Build the JavaScript module: a package for npm, for browsers and for bundlers
+    Module {
+        /// Where to put it
+        #[arg(long, default_value = module::FOLDER)]
+        out: PathBuf,
+    },
     /// List what the page loads, part by part, against the budget
     Size,
     /// Check the formatting and run clippy over everything
@@ -91,6 +98,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test { no_browser } => test::everything(root, !no_browser),
         Command::Browser { name } => test::browser(root, name.as_deref()),
         Command::Build { out, dev } => site::build(root, &out, dev).map(|_| ()),
+        Command::Module { out } => module::report(&module::build(root, &out)?),
         Command::Size => size::report(&site::build(root, Path::new("dist"), false)?),
         Command::Lint => cargo::lint(root),
     }

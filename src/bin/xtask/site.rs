@@ -22,7 +22,7 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
         " (the first time takes a minute or two)"
     };
     say!("building the page{patience}");
-    let module = cargo::build_app(root, dev)?;
+    let module = cargo::build_wasm(root, cargo::Wasm::Page, dev)?;
     // An earlier build may have left files that are no longer part of the site; other folders may hold what is not ours.
     if out == root.join("dist") && out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("{} cannot be emptied", out.display()))?;

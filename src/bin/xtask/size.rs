@@ -45,7 +45,11 @@ pub fn report(site: &Path) -> Result<()> {
     Ok(())
 }
 
-fn compressed_len(content: &[u8]) -> Result<usize> {
+/// As `brotli -q 11` would send it, in bytes.
+///
+/// # Errors
+/// None in practice: what is written stays in memory.
+pub fn compressed_len(content: &[u8]) -> Result<usize> {
     let (quality, window) = (11, 22);
     let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, quality, window);
     writer.write_all(content)?;

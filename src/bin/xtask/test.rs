@@ -4,7 +4,7 @@ use crate::browsers::{self, Browser};
 use crate::cargo::{cargo, run};
 use crate::driver::Driver;
 use crate::server::Server;
-use crate::{axe, say, site, size, toolchain};
+use crate::{module, npm, say, site, size, toolchain};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::time::Instant;
@@ -43,10 +43,36 @@ pub fn everything(root: &Path, with_browser: bool) -> Result<()> {
         steps.take("size of the page", || size::report(&dist));
         match &browser {
             Some(browser) => drop(steps.take("browser tests", || in_browser(root, &dist, browser, None))),
-            None => steps.left_out("browser tests"),
+            None => steps.left_out("browser tests", "as asked"),
+        }
+    }
+    let built = steps.take("JavaScript module", || {
+        module::build(root, Path::new(module::FOLDER))
+    });
+    if let Some(package) = built {
+        steps.take("size of the module", || module::report(&package));
+        match npm::has_node() {
+            true => drop(steps.take("module in Node", || in_node(root, &package))),
+            false => steps.left_out("module in Node", "it needs Node 20 or later"),
         }
     }
     steps.finish()
+}
+
+/// Runs `tests/module` on a built package.
+fn in_node(root: &Path, package: &Path) -> Result<()> {
+    let mut tests = cargo(root, ["test", "--test", "module"]);
+    tests.args(FEATURES).args(["--", "--ignored"]);
+    tests.env("PLIMSOLL_MODULE", package);
+    for (variable, tool) in [
+        ("PLIMSOLL_TYPESCRIPT", npm::TYPESCRIPT),
+        ("PLIMSOLL_VITE", npm::VITE),
+    ] {
+        if let Some(folder) = npm::ensure(root, tool) {
+            tests.env(variable, folder);
+        }
+    }
+    run(&mut tests)
 }
 
 /// Builds the page and runs the browser tests, or those whose name holds a word.
@@ -68,8 +94,8 @@ fn in_browser(root: &Path, site: &Path, browser: &Browser, name: Option<&str>) -
     tests
         .env("PLIMSOLL_SITE", server.url())
         .env("PLIMSOLL_DRIVER", driver.address());
-    if let Some(script) = axe::ensure(root) {
-        tests.env("PLIMSOLL_AXE", script);
+    if let Some(axe) = npm::ensure(root, npm::AXE) {
+        tests.env("PLIMSOLL_AXE", axe.join("axe.min.js"));
     }
     if let Some(program) = &browser.program {
         tests.env("PLIMSOLL_BROWSER", program);
@@ -105,8 +131,8 @@ impl Steps {
         }
     }
 
-    fn left_out(&mut self, name: &str) {
-        self.lines.push(format!("{name:<18} LEFT OUT, as asked"));
+    fn left_out(&mut self, name: &str, why: &str) {
+        self.lines.push(format!("{name:<18} LEFT OUT, {why}"));
     }
 
     fn finish(self) -> Result<()> {

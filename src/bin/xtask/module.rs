@@ -1,0 +1,134 @@
+//! The JavaScript module as a package: the wasm with its glue and types, the catalogs beside it, and the few files of
+//! `src/module/js`.
+
+use crate::cargo::{self, Wasm};
+use crate::size::compressed_len;
+use crate::{say, toolchain};
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use wasm_bindgen_cli_support::Bindgen;
+
+/// Where the package is put unless said otherwise.
+pub const FOLDER: &str = "target/npm/plimsoll";
+
+/// The catalogs, which are not in the wasm.
+const CATALOGS: [&str; 4] = ["models", "gpus", "variants", "prices"];
+
+/// The files that are written by hand.
+const FILES: [&str; 3] = ["index.js", "index.d.ts", "node.js"];
+
+/// What the wasm and its glue should weigh at most, compressed with brotli. It is not reached yet.
+const GOAL: usize = 120 << 10;
+
+/// Builds the package into a folder (relative to the package's) and returns that folder.
+///
+/// # Errors
+/// The wasm target cannot be had, the module does not compile, or a file cannot be written.
+pub fn build(root: &Path, out: &Path) -> Result<PathBuf> {
+    let started = Instant::now();
+    let out = root.join(out);
+    write(root, &out)?;
+    let seconds = started.elapsed().as_secs_f64();
+    say!("the module is in {} ({seconds:.1} s)", out.display());
+    Ok(out)
+}
+
+fn write(root: &Path, out: &Path) -> Result<()> {
+    toolchain::ensure_wasm_target()?;
+    say!("building the JavaScript module");
+    let module = cargo::build_wasm(root, Wasm::Module, false)?;
+    let catalogs = out.join("catalogs");
+    fs::create_dir_all(&catalogs).with_context(|| format!("{} cannot be made", catalogs.display()))?;
+    Bindgen::new()
+        .input_path(module)
+        .out_name("plimsoll")
+        .web(true)?
+        .typescript(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .omit_default_module_path(false)
+        .generate(out)
+        .context("wasm-bindgen cannot process the module")?;
+    for name in CATALOGS {
+        let rows = read(&root.join(format!("src/catalog/data/{name}.json")))?;
+        let script = as_script(&rows).with_context(|| format!("{name}.json is no JSON"))?;
+        put(&catalogs.join(format!("{name}.js")), &script)?;
+    }
+    let source = root.join("src/module/js");
+    for name in FILES {
+        put(&out.join(name), &read(&source.join(name))?)?;
+    }
+    let about = versioned(&read(&source.join("package.json"))?);
+    put(&out.join("package.json"), &about)
+}
+
+/// A JavaScript module that gives a JSON text.
+fn as_script(json: &str) -> Result<String> {
+    let dense = serde_json::from_str::<Value>(json)?.to_string();
+    Ok(format!("export default {};\n", Value::String(dense)))
+}
+
+/// The package's description with this crate's version. As text, for the order of its conditions matters.
+fn versioned(about: &str) -> String {
+    about.replace(
+        "\"version\": \"0.0.0\"",
+        concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""),
+    )
+}
+
+/// Prints what the parts of a package weigh.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn report(package: &Path) -> Result<()> {
+    println!("{:<24} {:>12} {:>12}", "part", "bytes", "brotli 11");
+    let line = |name: &str, bytes: usize, small: usize| println!("{name:<24} {bytes:>12} {small:>12}");
+    let mut together = [0, 0];
+    for name in ["plimsoll_bg.wasm", "plimsoll.js", "index.js"] {
+        let content = fs::read(package.join(name)).with_context(|| format!("{name} cannot be read"))?;
+        let small = compressed_len(&content)?;
+        line(name, content.len(), small);
+        together[0] += content.len();
+        together[1] += small;
+    }
+    line("without catalogs", together[0], together[1]);
+    println!("{:<24} {:>12} {GOAL:>12}", "goal", "");
+    for name in CATALOGS {
+        let name = format!("catalogs/{name}.js");
+        let content = fs::read(package.join(&name)).with_context(|| format!("{name} cannot be read"))?;
+        line(&name, content.len(), compressed_len(&content)?);
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+fn put(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_becomes_a_script_that_gives_its_text() {
+        let script = as_script("[ {\"name\": \"a \\\"quoted\\\" one\"} ]").unwrap();
+        assert_eq!(
+            script,
+            "export default \"[{\\\"name\\\":\\\"a \\\\\\\"quoted\\\\\\\" one\\\"}]\";\n"
+        );
+    }
+
+    #[test]
+    fn the_package_has_the_version_of_the_crate() {
+        let about = versioned(include_str!("../../module/js/package.json"));
+        let about: Value = serde_json::from_str(&about).unwrap();
+        assert_eq!(about["version"], env!("CARGO_PKG_VERSION"));
+    }
+}
