@@ -13,9 +13,13 @@ use crate::scenario::{
 /// What the user changed. A switch may be given alone or with `true` or `false`.
 #[derive(Debug, Default, Args)]
 pub(super) struct Flags {
-    /// Hub id of the model (`plimsoll models` lists them), or the file of its config.json
-    #[arg(long, value_name = "ID|FILE", help_heading = RUN)]
+    /// The model: a Hub id (`plimsoll models` lists those that are known without asking the Hub), a folder, a config.json,
+    /// a safetensors or GGUF file
+    #[arg(long, value_name = "ID|PATH", help_heading = RUN)]
     pub model: Option<String>,
+    /// On your word: the known model type, such as llama, that an unknown one is treated as
+    #[arg(long, value_name = "TYPE", help_heading = RUN)]
+    pub treat_as: Option<String>,
     #[arg(long, help_heading = RUN, help = one_of("Training software", Stack::ALL))]
     pub stack: Option<String>,
     #[arg(long, help_heading = RUN, help = one_of("What is trained", Method::ALL))]

@@ -12,6 +12,8 @@ mod explain;
 mod flags;
 mod gpus;
 mod import;
+mod inspect;
+mod model_source;
 mod models;
 mod report;
 mod run_args;
@@ -55,6 +57,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Hold published claims about memory against a run
     Explain(Box<explain::ExplainArgs>),
+    /// Show what a model's own files say: of the Hub, a folder, a config.json, a safetensors or GGUF header
+    Inspect(inspect::InspectArgs),
     /// List the models of the catalog
     Models(models::ModelsArgs),
     /// List the cards of the catalog
@@ -83,6 +87,7 @@ impl Cli {
             Command::Script(args) => args.run(),
             Command::Import(args) => args.run(),
             Command::Explain(args) => args.run(),
+            Command::Inspect(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Gpus(args) => args.run(),
             Command::Score(args) => args.run(),

@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::Problems;
 use super::flags::Flags;
+use super::model_source::{self, Found, Which};
 use super::scenario_source::{self, Source};
-use crate::scenario::{FieldError, ModelRef, Scenario};
+use crate::scenario::{FieldError, ModelRef, Scenario, WeightFormat};
 
 /// What names a run.
 #[derive(Debug, Args)]
@@ -43,7 +44,11 @@ impl RunArgs {
             Some(name) => scenario_source::read(name)?,
             None => Source::default(),
         };
-        match change(&mut source.scenario, &self.flags) {
+        let found = self.flags.model.as_deref().map(model_source::find).transpose()?;
+        if let Some(found) = &found {
+            source.warnings.extend(found.warnings.iter().cloned());
+        }
+        match change(&mut source, &self.flags, found.as_ref()) {
             problems if problems.is_empty() => Ok(source),
             problems => Err(problems.into()),
         }
@@ -52,7 +57,8 @@ impl RunArgs {
 
 /// Applies the flags: stack and method first, for they decide the defaults of the rest. Gives every problem of the flags
 /// and of the scenario they make.
-fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
+fn change(source: &mut Source, flags: &Flags, found: Option<&Found>) -> Vec<FieldError> {
+    let Source { scenario, warnings } = source;
     let mut problems = Vec::new();
     match flags.stack.as_deref().map(str::parse).transpose() {
         Ok(stack) => stack.into_iter().for_each(|stack| scenario.set_stack(stack)),
@@ -63,10 +69,15 @@ fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
         Err(problem) => problems.push(problem),
     }
     let decided = problems.is_empty();
-    match flags.model.as_deref().map(model).transpose() {
-        Ok(model) => model.into_iter().for_each(|model| scenario.model = model),
-        Err(problem) => problems.push(problem),
+    if let Some(found) = found {
+        let method = scenario.method;
+        found.apply(scenario);
+        // What was said of the method stays, and contradicts the files where it does.
+        if flags.method.is_some() {
+            scenario.method = method;
+        }
     }
+    problems.extend(own_model(scenario, flags, found, warnings));
     // Weights that are named without a method say which method is meant.
     if let (Some(Ok(weights)), None) = (flags.weights.as_deref().map(str::parse), &flags.method) {
         scenario.set_weights(weights);
@@ -87,12 +98,43 @@ fn change(scenario: &mut Scenario, flags: &Flags) -> Vec<FieldError> {
     problems
 }
 
-/// A Hub id, or the file of a `config.json`.
-fn model(name: &str) -> Result<ModelRef, FieldError> {
-    if !name.ends_with(".json") {
-        return Ok(ModelRef::Catalog(name.into()));
+/// What the flags say of a model outside the catalog: what it is treated as, and whether another storage is meant than
+/// its files'. Gives what is wrong with that.
+fn own_model(
+    scenario: &mut Scenario,
+    flags: &Flags,
+    found: Option<&Found>,
+    warnings: &mut Vec<String>,
+) -> Option<FieldError> {
+    let ModelRef::Config(config) = &mut scenario.model else {
+        let named = flags.treat_as.is_some();
+        return named.then(|| FieldError::new("treat_as", "is for models outside the catalog"));
+    };
+    if flags.treat_as.is_some() {
+        config.treat_as.clone_from(&flags.treat_as);
     }
-    let text = std::fs::read_to_string(name)
-        .map_err(|error| FieldError::new("model", format!("{name}: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| FieldError::new("model", format!("{name}: {error}")))
+    if flags.weights.is_some()
+        && let Some(method) = config
+            .stored_as
+            .take_if(|method| method.parse::<WeightFormat>().is_err())
+    {
+        warnings.push(format!(
+            "the model's files hold {method}; estimated is its 16-bit original"
+        ));
+    }
+    let own = match &found?.model {
+        Which::Own(own) => own,
+        Which::Catalog(_) => return None,
+    };
+    let explanations = own
+        .check
+        .iter()
+        .filter(|check| !check.agrees)
+        .flat_map(|check| &check.explanations);
+    warnings.extend(own.remarks.iter().chain(explanations).cloned());
+    let refused = own.refused.as_ref().filter(|_| flags.treat_as.is_none())?;
+    let hint = own.nearest.map_or(String::new(), |name| {
+        format!("; --treat-as {name} estimates it as that")
+    });
+    Some(FieldError::new("model", format!("{refused}{hint}")))
 }
