@@ -1,4 +1,4 @@
-//! Prints the events of a measured row's run, one a line: `+ bytes op module` or `- bytes`, under phase headings.
+//! Prints the events of a measured row's run, one a line: `+ bytes op module` or `- bytes number`, under phase headings.
 //! `cargo run --example events -- rows.jsonl`
 
 use plimsoll::plan::Plan;
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         a.bytes, a.op, a.place.module, a.category
                     );
                 }
-                Event::Free(i) => println!("- {}", recording.allocs[i as usize].bytes),
+                Event::Free(i) => println!("- {} {i}", recording.allocs[i as usize].bytes),
                 other => println!("= {other:?}"),
             }
         }

@@ -235,10 +235,11 @@ impl<'t> Tensor<'t> {
         self.viewed("TransposeBackward0", Gradient::Transpose(a, b), layout)
     }
 
-    /// A slice of the last dimension, `size` wide.
+    /// A slice of the last dimension, `size` wide. The whole of it is an alias with a node of its own
+    /// (`torch/csrc/autograd/python_variable_indexing.cpp: THPVariable_getitem`).
     pub fn narrow_last(&self, size: u64) -> Tensor<'t> {
         if size == self.layout().last() {
-            return self.clone();
+            return self.viewed("AliasBackward0", Gradient::View, self.layout());
         }
         let layout = self.layout().narrowed_last(size);
         self.viewed("SliceBackward0", Gradient::Narrow, layout)
