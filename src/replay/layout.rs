@@ -223,13 +223,8 @@ impl Layout {
     }
 
     /// The only head of batch x heads x ..., seen as several.
-    pub fn repeated_head(mut self, times: u64) -> Option<Self> {
-        if self.dims < 2 || self.shape[1] != 1 {
-            return None;
-        }
-        self.shape[1] = times;
-        self.strides[1] = 0;
-        Some(self)
+    pub fn repeated_head(self, times: u64) -> Option<Self> {
+        (self.dims >= 2 && self.shape[1] == 1).then(|| self.expanded(1, times, false))
     }
 
     /// The strides of a view of another shape, or nothing when it needs a copy (`at::detail::computeStride`).
