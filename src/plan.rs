@@ -10,7 +10,7 @@ mod weights;
 
 use crate::catalog;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
+use crate::model::{Architecture, ExpertStorage, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
@@ -207,15 +207,11 @@ impl Plan {
         let (dtype, storage) = (weights.dtype, weights.storage);
         for (used, what) in [
             (
-                s.use_cache && arch.attention.sliding_window.is_some(),
-                "a key-value cache with sliding windows",
-            ),
-            (
-                s.use_cache && arch.family != Family::Llama,
+                s.use_cache && !arch.family.caches_keys_and_values(),
                 "a key-value cache of this architecture",
             ),
             (
-                s.liger && arch.family != Family::Llama,
+                s.liger && !arch.family.has_liger_kernels(),
                 "Liger kernels of this architecture",
             ),
             (

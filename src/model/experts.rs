@@ -145,12 +145,17 @@ impl Experts {
                 Family::DeepseekV2 => Some(width.saturating_mul(config.n_shared_experts.unwrap_or(2))),
                 _ => None,
             },
-            // `first_k_dense_replace`
-            first: config.first_k_dense_replace.unwrap_or(match config.text_type() {
-                "deepseek_v3" => 3,
-                "glm4_moe" | "glm4_moe_lite" => 1,
+            // `first_k_dense_replace`, which other families do not know
+            first: match family {
+                Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 => {
+                    config.first_k_dense_replace.unwrap_or(match config.text_type() {
+                        "deepseek_v3" => 3,
+                        "glm4_moe" | "glm4_moe_lite" => 1,
+                        _ => 0,
+                    })
+                }
                 _ => 0,
-            }),
+            },
             groups,
             every: match family {
                 Family::Qwen3Moe | Family::Qwen2Moe => config.decoder_sparse_step.unwrap_or(1).max(1),

@@ -224,6 +224,28 @@ impl Family {
         self == Family::SeedOss
     }
 
+    /// Is its cache one of keys and values as attention takes them (`DynamicCache.update` in its attention)?
+    pub fn caches_keys_and_values(self) -> bool {
+        !matches!(
+            self,
+            Family::DeepseekV2 | Family::DeepseekV3 | Family::GraniteHybrid
+        )
+    }
+
+    /// Are its modules replaced by Liger's RMSNorm, rotation and gated MLP
+    /// (`liger_kernel/transformers/monkey_patch.py: MODEL_TYPE_TO_APPLY_LIGER_FN`)?
+    pub fn has_liger_kernels(self) -> bool {
+        matches!(
+            self,
+            Family::Llama | Family::SmolLm3 | Family::Gemma | Family::Gemma2 | Family::Gemma3 | Family::Phi3
+        )
+    }
+
+    /// Do Liger's norms write gradients over what arrives (`_patch_rms_norm_module`, `in_place`)?
+    pub fn has_liger_norms_in_place(self) -> bool {
+        !matches!(self, Family::Gemma2 | Family::Gemma3)
+    }
+
     /// Are the logits capped by a hyperbolic tangent?
     pub fn caps_logits(self) -> bool {
         self == Family::Gemma2

@@ -356,7 +356,10 @@ impl Tape {
         inner.enter_group(Group::default());
         inner.release(seed);
         inner.drop_held_from(0);
-        for kept in std::mem::take(&mut inner.kept).into_iter().flatten() {
+        for kept in std::mem::take(&mut inner.kept)
+            .into_iter()
+            .flat_map(|(_, kept)| kept)
+        {
             inner.release(kept);
         }
         for shared in std::mem::take(&mut inner.outlive) {
@@ -484,7 +487,8 @@ impl Tape {
     ) {
         let (detached, others, running) = {
             let mut inner = self.inner.borrow_mut();
-            let others = inner.kept.first().cloned().unwrap_or_default();
+            let others = inner.kept.iter().find(|(of, _)| *of == layer);
+            let others = others.map(|(_, kept)| kept.clone()).unwrap_or_default();
             let others = self.handles(&mut inner, &others);
             let d = match inner.saved(node, 0) {
                 NONE => inner.back_from_host(node),

@@ -97,7 +97,7 @@ impl Tape {
                     }
                 }
                 let kept = others.iter().map(|o| inner.retain(o.id)).collect();
-                inner.kept.push(kept);
+                inner.kept.push((layer, kept));
                 node
             })
         };

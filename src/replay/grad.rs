@@ -98,7 +98,7 @@ pub(super) enum Gradient {
     /// Zeros of the input's size, the incoming gradient copied to their first row.
     SelectFirst,
     /// Liger's RMSNorm.
-    LigerNorm,
+    LigerNorm { in_place: bool },
     /// Liger's rotation of queries and keys.
     LigerRope,
     /// Liger's SwiGLU.
@@ -270,7 +270,7 @@ impl Inner {
                     out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "select_backward");
                 }
             }
-            Gradient::LigerNorm => self.liger_norm_gradients(node, g, out),
+            Gradient::LigerNorm { in_place } => self.liger_norm_gradients(node, g, in_place, out),
             Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
             Gradient::LigerLoss => self.liger_loss_gradients(node, out),
             Gradient::Linear(_)

@@ -11,8 +11,9 @@ impl<'t> Tensor<'t> {
         Tensor { tape: self.tape, id }
     }
 
-    /// `LigerRMSNormFunction` (`rms_norm.py`) with the casting mode of Llama: keeps input, weight and fp32 reciprocals.
-    pub fn liger_rms_norm(&self, weight: &Tensor<'t>) -> Tensor<'t> {
+    /// `LigerRMSNormFunction` (`rms_norm.py`): keeps input, weight and fp32 reciprocals. `in_place`: the gradient is written
+    /// over the incoming one.
+    pub fn liger_rms_norm(&self, weight: &Tensor<'t>, in_place: bool) -> Tensor<'t> {
         const OP: &str = "LigerRMSNorm";
         let x = self.contiguous();
         let mut inner = self.tape.inner.borrow_mut();
@@ -22,7 +23,7 @@ impl<'t> Tensor<'t> {
         );
         let node = inner.records_grad(&[x.id, weight.id]).then(|| {
             inner.node(
-                Gradient::LigerNorm,
+                Gradient::LigerNorm { in_place },
                 "LigerRMSNormFunctionBackward",
                 &[x.id, weight.id],
             )
@@ -246,8 +247,14 @@ impl Inner {
         self.hand_on(node, &buffers, &mut out);
     }
 
-    /// `rms_norm_backward`: the gradient is written over the incoming one; the weight's is summed by multiprocessor.
-    pub(super) fn liger_norm_gradients(&mut self, node: u32, g: u32, out: &mut [u32; MAX_EDGES]) {
+    /// `rms_norm_backward`: the weight's gradient is summed by multiprocessor.
+    pub(super) fn liger_norm_gradients(
+        &mut self,
+        node: u32,
+        g: u32,
+        in_place: bool,
+        out: &mut [u32; MAX_EDGES],
+    ) {
         const OP: &str = "LigerRMSNorm";
         let (layout, dtype) = (self.records[g as usize].layout, self.records[g as usize].dtype);
         let width = layout.last();
@@ -256,9 +263,22 @@ impl Inner {
         } else {
             self.alloc(Layout::contiguous(layout.shape()), dtype, OP)
         };
-        if let Some(weight) = self.input(self.nodes[node as usize].inputs[1]) {
-            let processors = self.device.multiprocessors;
-            let partial = self.scratch(processors.saturating_mul(width).saturating_mul(4), OP);
+        let processors = self.device.multiprocessors;
+        let weight = self.input(self.nodes[node as usize].inputs[1]);
+        let partial = match weight {
+            Some(_) => self.scratch(processors.saturating_mul(width).saturating_mul(4), OP),
+            None => NONE,
+        };
+        out[0] = match in_place {
+            true => self.retain(dense),
+            false => {
+                let zeros = self.alloc(Layout::contiguous(layout.shape()), dtype, OP);
+                // `dX.view(*shape)`
+                self.records[zeros as usize].view = true;
+                zeros
+            }
+        };
+        if let Some(weight) = weight {
             let sum = self.alloc(weight.layout, Dtype::F32, OP);
             self.reduction_scratch(processors.saturating_mul(width), width, true);
             out[1] = sum;
@@ -266,9 +286,9 @@ impl Inner {
                 out[1] = self.alloc(weight.layout, weight.dtype, OP);
                 self.release(sum);
             }
-            self.free_scratch(partial);
         }
-        out[0] = dense;
+        self.free_scratch(partial);
+        self.release(dense);
     }
 
     /// The gradients lie where the operands were.

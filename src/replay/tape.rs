@@ -164,8 +164,8 @@ pub(super) struct Inner {
     pub device: Device,
     /// A checkpointed layer is being run again (either kind of checkpointing).
     pub in_recompute: bool,
-    /// Tensors that reentrant checkpoints hold until the graph is dropped, by call.
-    pub kept: Vec<Vec<u32>>,
+    /// Tensors that reentrant checkpoints hold until the graph is dropped, by layer.
+    pub kept: Vec<(u32, Vec<u32>)>,
     /// Tensors that custom functions hold on their context, until the graph is dropped, and the group they are of.
     pub held: Vec<(u32, Group)>,
     /// What the layers begin with, where one of each kind stands for all.
@@ -494,6 +494,11 @@ impl Tape {
         }
     }
 
+    /// Is every event listed?
+    pub fn lists_events(&self) -> bool {
+        matches!(self.inner.borrow().sink, Sink::List { .. })
+    }
+
     /// Names the size of the logits, so that tensors of that size are known as such: tokens and vocabulary.
     pub fn logits_are(&self, tokens: u64, vocabulary: u64) {
         self.inner.borrow_mut().logits = (tokens.saturating_mul(vocabulary), vocabulary);
@@ -724,6 +729,22 @@ impl<'t> Tensor<'t> {
     /// Says what its memory is.
     pub fn set_category(&self, category: Category) {
         self.tape.inner.borrow_mut().set_category(self.id, category);
+    }
+
+    /// `tensor.data = tensor.data.to(dtype)`: as [`Tensor::convert_in_place`], of a tensor that others hold as well.
+    pub fn convert_data(&self, dtype: Dtype, category: Category) {
+        if self.dtype() == dtype {
+            return;
+        }
+        let layout = self.layout().dense();
+        let mut inner = self.tape.inner.borrow_mut();
+        let id = inner.alloc(layout, dtype, "to");
+        inner.set_category(id, category);
+        let storage = std::mem::replace(&mut inner.records[id as usize].storage, NONE);
+        let (record, old) = (self.id as usize, id as usize);
+        inner.records[old].storage = std::mem::replace(&mut inner.records[record].storage, storage);
+        inner.records[record].dtype = dtype;
+        inner.release(id);
     }
 
     /// `tensor.to(dtype)` outside autograd in the sense of `param.data = param.data.to(dtype)`: the new tensor is made,

@@ -1,13 +1,13 @@
 //! `DynamicCache` (`transformers/cache_utils.py`): keys and values that the model returns beside its logits.
 
-use crate::replay::{Group, Tape, Tensor};
+use crate::replay::{Dtype, Group, Tape, Tensor};
 use std::cell::RefCell;
 
 /// Keys and values by layer, for as long as the model's output lives.
 #[derive(Debug)]
 pub struct Cache<'t> {
     tape: &'t Tape,
-    layers: RefCell<Vec<(Group, [Tensor<'t>; 2])>>,
+    layers: RefCell<Vec<(Group, Vec<Tensor<'t>>)>>,
 }
 
 impl<'t> Cache<'t> {
@@ -20,10 +20,12 @@ impl<'t> Cache<'t> {
     }
 
     /// `DynamicLayer.update`: keys and values are appended to those of before, which are none.
-    pub fn update(&self, key: &Tensor<'t>, value: &Tensor<'t>) -> (Tensor<'t>, Tensor<'t>) {
+    /// `DynamicSlidingWindowLayer` keeps a view of them, and its width on the GPU.
+    pub fn update(&self, key: &Tensor<'t>, value: &Tensor<'t>, windowed: bool) -> (Tensor<'t>, Tensor<'t>) {
+        let width = windowed.then(|| self.tape.temporary(&[], Dtype::I64, "to"));
         let (key, value) = (key.cat_with_nothing(), value.cat_with_nothing());
-        let layer = (self.tape.group(), [key.clone(), value.clone()]);
-        self.layers.borrow_mut().push(layer);
+        let held = [key.clone(), value.clone()].into_iter().chain(width);
+        self.layers.borrow_mut().push((self.tape.group(), held.collect()));
         (key, value)
     }
 }

@@ -102,6 +102,33 @@ fn shared_by_window<'t>(
     }
 }
 
+/// `torch.arange(seq_len) + past_seen_tokens`.
+fn position_ids<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
+    let _range = tape.temporary(&[plan.seq], Dtype::I64, "arange");
+    tape.temporary(&[plan.seq], Dtype::I64, "add")
+}
+
+/// What reentrant checkpoints hold for as long as their graph lives: the function that they run again has the layer's
+/// other arguments bound to it (`transformers/modeling_layers.py: GradientCheckpointingLayer.__call__`, `partial`), and
+/// hangs on the node (`torch/utils/checkpoint.py: CheckpointFunction.forward`, `ctx.run_function`).
+fn held_by_checkpoints<'t>(plan: &Plan, shared: &ByWindow<'t>) -> Vec<Tensor<'t>> {
+    match plan.checkpointing {
+        Checkpointing::HfReentrant => shared.tensors().into_iter().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// As [`held_by_checkpoints`], of an earlier step.
+pub fn held_before<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> Vec<Tensor<'t>> {
+    match plan.checkpointing {
+        Checkpointing::HfReentrant => {
+            let shared = shared_by_window(tape, plan, position_ids(tape, plan), dtype, None);
+            held_by_checkpoints(plan, &shared)
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl<'t> Model<'t> {
     /// `embed_tokens(input_ids)`.
     fn embeddings(&self, batch: &Batch<'t>) -> Tensor<'t> {
@@ -112,27 +139,25 @@ impl<'t> Model<'t> {
         }
     }
 
-    /// `LlamaModel.forward`: embedding, layers, norm. Beside the hidden states, the leaf that their graph begins with.
+    /// `LlamaModel.forward`: embedding, layers, norm. Beside the hidden states, what their graph holds as long as it lives.
     pub fn hidden_states(
         &self,
         tape: &'t Tape,
         plan: &Plan,
         batch: &Batch<'t>,
-    ) -> (Tensor<'t>, Option<Tensor<'t>>, Option<Rc<Cache<'t>>>) {
+    ) -> (Tensor<'t>, Vec<Tensor<'t>>, Option<Rc<Cache<'t>>>) {
         let mut embeds = tape.within("embed_tokens", || self.embeddings(batch));
         if self.input_requires_grad {
             embeds.set_requires_grad(true);
         }
-        let leaf = self.has_leaf().then(|| embeds.clone());
+        let mut graph: Vec<Tensor<'t>> = self.has_leaf().then(|| embeds.clone()).into_iter().collect();
         if plan.arch.family.multiplies_embeddings() {
             embeds = embeds.scale();
         }
-        let positions = {
-            let _range = tape.temporary(&[plan.seq], Dtype::I64, "arange");
-            tape.temporary(&[plan.seq], Dtype::I64, "add")
-        };
+        let positions = position_ids(tape, plan);
         let cache = plan.use_cache.then(|| Rc::new(Cache::new(tape)));
         let shared = shared_by_window(tape, plan, positions, embeds.dtype(), cache.as_ref());
+        graph.extend(held_by_checkpoints(plan, &shared));
         let mut hidden = embeds.clone();
         if tape.bounds_first_layers() {
             hidden = tape.enter_layers(&embeds, &shared.tensors());
@@ -160,10 +185,10 @@ impl<'t> Model<'t> {
         }
         drop(entered);
         hidden = tape.within("norm", || match plan.liger {
-            true => hidden.liger_rms_norm(&self.norm),
+            true => hidden.liger_rms_norm(&self.norm, plan.arch.family.has_liger_norms_in_place()),
             false => norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref()),
         });
-        (hidden, leaf, cache)
+        (hidden, graph, cache)
     }
 
     /// Are the embedded tokens a leaf, as where frozen embeddings are made to require gradients?

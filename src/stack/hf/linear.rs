@@ -2,6 +2,7 @@
 //! (`peft.tuners.lora.layer.Linear`, `peft.tuners.lora.bnb.Linear4bit`).
 
 use super::dora;
+use crate::estimate::Category;
 use crate::quant::Storage;
 use crate::replay::{Dtype, Gemm4bit, Tape, Tensor};
 
@@ -95,18 +96,32 @@ impl<'t> Linear<'t> {
             // Below Unsloth's functions only; a plan that would come here is refused.
             Base::Fused { .. } => x.clone(),
             Base::Float8 { dtype, .. } => {
-                // An ordinary product.
-                let weight = self.dequantized_float8(x.tape(), *dtype);
-                x.linear(&weight, self.bias.as_ref())
+                // `float8_tensor.py: _float8_addmm_impl`: an ordinary product, then the bias.
+                let out = {
+                    let weight = self.dequantized_float8(x.tape(), *dtype);
+                    x.linear(&weight, None)
+                };
+                match &self.bias {
+                    Some(bias) => out.add(bias),
+                    None => out,
+                }
             }
             Base::FourBit { gemm, compute, .. } => {
                 let dtype = x.dtype();
                 let x = x.to(*compute);
-                let bias = self.bias.as_ref().map(|bias| bias.to(*compute));
-                let mut out = x.matmul_4bit(*gemm, bias.is_some());
+                self.convert_bias();
+                let mut out = x.matmul_4bit(*gemm, self.bias.is_some());
                 out = out.to(dtype);
                 out
             }
+        }
+    }
+
+    /// `Linear4bit.forward` gives its bias the compute dtype for good, at its first call (`bias.data =
+    /// bias.data.to(x.dtype)`, `bitsandbytes/nn/modules.py`).
+    pub fn convert_bias(&self) {
+        if let (Base::FourBit { compute, .. }, Some(bias)) = (&self.base, &self.bias) {
+            bias.convert_data(*compute, Category::Weights);
         }
     }
 

@@ -14,9 +14,8 @@ pub struct Output<'t> {
     pub loss: Tensor<'t>,
     /// The logits, for as long as the output object lives; Liger makes none.
     pub logits: Option<Tensor<'t>>,
-    /// The embedded tokens where they are made to require gradients: a leaf that the graph of loss and logits holds,
-    /// and with it its gradient.
-    pub leaf: Option<Tensor<'t>>,
+    /// What the graph of loss and logits holds after the backward pass.
+    pub graph: Vec<Tensor<'t>>,
     /// `past_key_values`, as long.
     pub cache: Option<Rc<Cache<'t>>>,
 }
@@ -30,13 +29,13 @@ impl<'t> Model<'t> {
         batch: &Batch<'t>,
         items: Option<&Tensor<'t>>,
     ) -> Output<'t> {
-        let (hidden, leaf, cache) = self.hidden_states(tape, plan, batch);
+        let (hidden, graph, cache) = self.hidden_states(tape, plan, batch);
         if plan.liger {
             let loss = tape.within("loss", || self.liger_loss(tape, plan, &hidden, items.is_some()));
             return Output {
                 loss,
                 logits: None,
-                leaf,
+                graph,
                 cache,
             };
         }
@@ -52,8 +51,7 @@ impl<'t> Model<'t> {
         let loss = tape.within("loss", || {
             let tokens = plan.batch * plan.seq;
             let mut scores = logits.to(Dtype::F32);
-            let padded = tape.temporary(&[plan.batch, plan.seq + 1], Dtype::I64, "pad");
-            let labels = tape.temporary(&[plan.batch, plan.seq], Dtype::I64, "contiguous");
+            let (padded, labels) = shifted_labels(tape, plan);
             scores = scores.reshape(&[tokens, plan.arch.vocab]);
             let mut loss = scores.cross_entropy(&labels);
             if items.is_some() {
@@ -65,7 +63,7 @@ impl<'t> Model<'t> {
         Output {
             loss,
             logits: Some(logits),
-            leaf,
+            graph,
             cache,
         }
     }
@@ -74,12 +72,22 @@ impl<'t> Model<'t> {
     fn liger_loss(&self, tape: &'t Tape, plan: &Plan, hidden: &Tensor<'t>, counted: bool) -> Tensor<'t> {
         let tokens = plan.batch * plan.seq;
         let rows = hidden.reshape(&[tokens, plan.arch.hidden]);
-        let _padded = tape.temporary(&[plan.batch, plan.seq + 1], Dtype::I64, "pad");
-        let _labels = tape.temporary(&[plan.batch, plan.seq], Dtype::I64, "contiguous");
+        let _labels = shifted_labels(tape, plan);
         let mut loss = rows.liger_cross_entropy(self.head_weight());
         if counted {
             loss = loss.scale();
         }
         loss
     }
+}
+
+/// `nn.functional.pad(labels, (0, 1))[..., 1:].contiguous()`: the padded labels, and the shifted ones, which are a view of
+/// them where there is one row.
+fn shifted_labels<'t>(tape: &'t Tape, plan: &Plan) -> (Tensor<'t>, Tensor<'t>) {
+    let padded = tape.temporary(&[plan.batch, plan.seq + 1], Dtype::I64, "pad");
+    let shifted = match plan.batch {
+        1 => padded.clone(),
+        rows => tape.temporary(&[rows, plan.seq], Dtype::I64, "contiguous"),
+    };
+    (padded, shifted)
 }

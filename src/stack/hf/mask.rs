@@ -33,6 +33,10 @@ pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, window: bool) 
     Some(tape.temporary(&[b, 1, s, s], dtype, "where"))
 }
 
+/// Scratch of CUB's scan of up to 32 blocks of 8-byte numbers (`cub::DeviceScan::InclusiveScan`: three arrays in steps of
+/// 256 bytes, `cub::ScanTileState`).
+const SCAN_BYTES: u64 = 1279;
+
 /// `find_packed_sequence_indices`.
 fn find_packed_sequences(tape: &Tape, plan: &Plan) {
     let (b, s) = (plan.batch, plan.seq);
@@ -46,6 +50,10 @@ fn find_packed_sequences(tape: &Tape, plan: &Plan) {
         let _breaks = temporary(&[b, s], Dtype::Bool, "ne");
         let sum = temporary(&[b, s], Dtype::I64, "cumsum");
         let _input = temporary(&[b, s], Dtype::I64, "cumsum");
+        if b == 1 {
+            // One row is summed by CUB (`aten/src/ATen/native/cuda/ScanKernels.cpp: scan_innermost_dim`).
+            tape.scratch(SCAN_BYTES, "cumsum");
+        }
         sum
     };
     let _whole = temporary(&[b], Dtype::Bool, "eq");

@@ -2,6 +2,7 @@
 
 mod adafactor;
 mod attention;
+mod biases;
 mod cache;
 mod dora;
 mod forward;
@@ -39,7 +40,8 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
 }
 
 /// The highest live bytes of the training steps by segments. The first step is like the second with less alive, so the
-/// second alone is replayed, with everything that the first leaves behind; but for a cache that is kept with the outputs.
+/// second alone is replayed, with everything that the first leaves behind; but for a cache that is kept with the outputs, and
+/// for biases that become smaller in the first step.
 pub fn peak(plan: &Plan) -> u64 {
     if bounds_first_layers(plan) {
         let tape = folded(plan, Detail::Kinds);
@@ -52,7 +54,8 @@ pub fn peak(plan: &Plan) -> u64 {
 
 fn folded(plan: &Plan, detail: Detail) -> Tape {
     let tape = Tape::folding(plan.device, plan.workspace_bytes);
-    let first = if plan.keep_outputs && plan.use_cache { 1 } else { 2 };
+    let both = (plan.keep_outputs && plan.use_cache) || biases::may_raise_the_first_step(plan);
+    let first = if both { 1 } else { 2 };
     run(&tape, plan, detail, first..=2);
     tape
 }
@@ -62,6 +65,7 @@ fn folded(plan: &Plan, detail: Detail) -> Tape {
 fn bounds_first_layers(plan: &Plan) -> bool {
     plan.checkpointing != Checkpointing::None
         && !plan.keep_outputs
+        && !biases::may_raise_the_first_step(plan)
         && !matches!(
             plan.optimizer,
             Optimizer::AdamwTorchForloop | Optimizer::Adafactor

@@ -1,9 +1,9 @@
 //! What happens between loading and training: freezing, `prepare_model_for_kbit_training`, adapters.
 
-use super::dora;
-use super::linear::{Adapters, Base};
+use super::linear::Adapters;
 use super::model::{Model, Module};
 use super::weight_adapter::{WeightAdapter, adapter};
+use super::{biases, dora};
 use crate::estimate::Category;
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Tape, Tensor};
@@ -15,7 +15,9 @@ impl<'t> Model<'t> {
         if plan.prepare_kbit {
             self.prepare_kbit(tape);
         }
-        self.convert_biases(tape);
+        if !biases::are_converted_late(tape, plan) {
+            self.convert_biases(tape);
+        }
         // `gradient_checkpointing_enable` calls `enable_input_require_grads` for models of token ids
         // (`transformers/modeling_utils.py`).
         self.input_requires_grad = plan.checkpointing != Checkpointing::None;
@@ -67,20 +69,6 @@ impl<'t> Model<'t> {
         }
         // "gc.collect(); torch.cuda.empty_cache()"
         tape.empty_cache();
-    }
-
-    /// `Linear4bit.forward` gives its bias the compute dtype for good, at its first call (`bias.data =
-    /// bias.data.to(x.dtype)`, `bitsandbytes/nn/modules.py`): here, ahead of the first step, so that steps are alike.
-    fn convert_biases(&mut self, tape: &'t Tape) {
-        for layer in &mut self.layers {
-            tape.enter_group(layer.group);
-            for (_, linear) in layer.linears_mut() {
-                if let (Base::FourBit { compute, .. }, Some(bias)) = (&linear.base, &mut linear.bias) {
-                    bias.convert_in_place(*compute, Category::Weights);
-                }
-            }
-        }
-        tape.enter_group(Group::default());
     }
 
     /// `get_peft_model`: adapters come to the GPU in the dtype of the base, all of them, and are then cast to their own

@@ -29,7 +29,9 @@ pub fn four_bit<'t>(
     }
     let mut stored = vec![packed, code];
     if double_quant {
+        // absmax.mean()
         let offset = state(&[], Dtype::F32);
+        tape.whole_sum_scratch(scales);
         let centred = tape.temporary(&[scales], Dtype::F32, "sub");
         if tables.is_empty() {
             tables.push(tape.outside_layers(|| {

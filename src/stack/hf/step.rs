@@ -2,7 +2,7 @@
 //! `transformers.Trainer` runs it.
 
 use super::cache::Cache;
-use super::forward::Batch;
+use super::forward::{Batch, held_before};
 use super::model::Model;
 use super::optimizer::States;
 use super::scaler::Scaler;
@@ -13,8 +13,20 @@ use crate::scenario::Harness;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-/// Micro-batches that are replayed of a step: the first makes the gradients, the others add to them alike.
+/// Micro-batches that are replayed of a step for its peak: the first makes the gradients, the others add to them alike.
 const MICRO_BATCHES: u64 = 2;
+
+/// As [`MICRO_BATCHES`], for the list of events: what the allocator makes of them changes a little longer.
+const LISTED_MICRO_BATCHES: u64 = 4;
+
+/// Micro-batches of a step that are replayed.
+fn micro_batches(tape: &Tape, plan: &Plan) -> u64 {
+    let most = match tape.lists_events() {
+        true => LISTED_MICRO_BATCHES,
+        false => MICRO_BATCHES,
+    };
+    plan.grad_accum.clamp(1, most)
+}
 
 /// Micro-batches of ids and labels that are kept one by one; further ones weigh nothing beside a run this long.
 const MOST_BATCHES: u64 = 256;
@@ -45,14 +57,15 @@ fn train_with_loop<'t>(
         kept = Some(Kept::earlier(tape, plan, model));
     }
     for step in steps {
-        for micro in 0..plan.grad_accum.min(MICRO_BATCHES) as u8 {
+        for micro in 0..micro_batches(tape, plan) as u8 {
             tape.phase(Phase::Data, step, micro);
             let batch = Batch::load(tape, plan);
             tape.phase(Phase::Forward, step, micro);
             tape.set_autocast(plan.autocast);
             let output = model.forward(tape, plan, &batch, None);
             let mut loss = output.loss;
-            let held = Kept(vec![Some(loss.clone()), output.logits, output.leaf], output.cache);
+            let results = [Some(loss.clone()), output.logits].into_iter().flatten();
+            let held = Kept(results.chain(output.graph).collect(), output.cache);
             if plan.keep_outputs {
                 kept = Some(held);
             } else {
@@ -82,10 +95,10 @@ fn train_with_loop<'t>(
     drop(kept);
 }
 
-/// What lives as long as a forward pass's output object: its loss and logits, and the leaf that their graph begins with.
+/// What lives as long as a forward pass's output object: its loss and logits, and what their graph holds.
 struct Kept<'t>(
     // Held, not read.
-    #[allow(dead_code)] Vec<Option<Tensor<'t>>>,
+    #[allow(dead_code)] Vec<Tensor<'t>>,
     #[allow(dead_code)] Option<Rc<Cache<'t>>>,
 );
 
@@ -104,9 +117,11 @@ impl<'t> Kept<'t> {
                 .has_leaf()
                 .then(|| tape.temporary(&shape, between, "embedding"))
         };
+        let arguments = held_before(tape, plan, between);
         let loss = tape.temporary(&[], Dtype::F32, "nll_loss");
         let logits = (!plan.liger).then_some(logits);
-        Kept(vec![Some(loss), logits, embeds(), embeds()], None)
+        let held = [Some(loss), logits, embeds(), embeds()].into_iter().flatten();
+        Kept(held.chain(arguments).collect(), None)
     }
 }
 
@@ -131,16 +146,16 @@ fn train_with_trainer<'t>(
     for step in steps.clone() {
         // Trainer draws all micro-batches of a step at once, and drops those of the step before after that.
         batches = Some(draw(tape, plan));
-        let Some((micro_batches, items)) = &batches else {
+        let Some((drawn, items)) = &batches else {
             return;
         };
-        for (micro, batch) in micro_batches.iter().enumerate().take(MICRO_BATCHES as usize) {
+        for (micro, batch) in drawn.iter().enumerate().take(micro_batches(tape, plan) as usize) {
             tape.phase(Phase::Forward, step, micro as u8);
             tape.set_autocast(plan.autocast);
             let output = model.forward(tape, plan, batch, Some(items));
             tape.set_autocast(None);
             let (loss, logits, cache) = (output.loss, output.logits, output.cache);
-            drop(output.leaf);
+            drop(output.graph);
             // accelerate's convert_outputs_to_fp32
             let converted = match &logits {
                 Some(logits) if plan.autocast.is_some() => Some(tape.no_grad(|| logits.to(Dtype::F32))),

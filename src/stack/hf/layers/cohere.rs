@@ -26,7 +26,7 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     if plan.arch.rotates(layer.index.into()) {
         (q, k) = x.tape().within("self_attn", || rotated(&q, &k, shared));
     }
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }
 
 /// `apply_rotary_pos_emb`. Its halves are interleaved, which costs the same.

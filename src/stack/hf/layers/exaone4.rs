@@ -24,5 +24,5 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     if plan.arch.rotates(layer.index.into()) {
         (q, k) = layer.rotated(&q, &k, shared);
     }
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }

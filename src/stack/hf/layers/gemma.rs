@@ -24,5 +24,5 @@ pub fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Sh
         k = layer.norm(plan, "self_attn.k_norm", &k);
     }
     (q, k) = layer.rotated(&q, &k, shared);
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }

@@ -54,5 +54,5 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
         k = k.cat_last(&k_pass);
         (q, k)
     });
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }

@@ -40,7 +40,7 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     }
     (q, k, v) = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
     (q, k) = layer.rotated_in_part(&q, &k, shared);
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }
 
 /// `Glm4MoeMoE.forward`: shared experts beside the routed ones.

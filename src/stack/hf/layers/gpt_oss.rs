@@ -26,9 +26,12 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     let a = &plan.arch.attention;
     let mut q = layer.heads(plan, "self_attn.q_proj", x, a.heads);
     let mut k = layer.heads(plan, "self_attn.k_proj", x, a.kv_heads);
-    let v = layer.heads(plan, "self_attn.v_proj", x, a.kv_heads);
+    let mut v = layer.heads(plan, "self_attn.v_proj", x, a.kv_heads);
     let (out, weights) = x.tape().within("self_attn", || {
         (q, k) = (rotate_halves(&q, shared), rotate_halves(&k, shared));
+        if let Some(cache) = &shared.cache {
+            (k, v) = cache.update(&k, &v, plan.arch.is_windowed(layer.index.into()));
+        }
         let (mut out, weights) = attend(layer, plan, &q, &k, &v, shared);
         out = out.reshape(&[plan.batch, plan.seq, a.heads * a.head_dim]);
         (out, weights)

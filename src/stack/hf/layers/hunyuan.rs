@@ -23,5 +23,5 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     (q, k) = layer.rotated(&q, &k, shared);
     q = layer.norm(plan, "self_attn.query_layernorm", &q);
     k = layer.norm(plan, "self_attn.key_layernorm", &k);
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }

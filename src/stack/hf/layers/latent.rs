@@ -40,7 +40,7 @@ pub fn attention<'t>(
         q_pass.cat_last(&q_rot)
     });
     let (key_states, value_states) = expand(layer, plan, &kv_nope, &k_rot);
-    layer.attend(plan, &query_states, &key_states, &value_states, shared)
+    layer.attend(plan, query_states, key_states, value_states, shared)
 }
 
 /// `q_b_proj(q_a_layernorm(q_a_proj(x)))` where it is factored.

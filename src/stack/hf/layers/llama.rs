@@ -57,17 +57,9 @@ pub fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Sh
         k = layer.norm(plan, "self_attn.k_norm", &k);
     }
     k = k.transpose(1, 2);
-    let mut v = heads(layer.linear("self_attn.v_proj", x), a.kv_heads).transpose(1, 2);
+    let v = heads(layer.linear("self_attn.v_proj", x), a.kv_heads).transpose(1, 2);
     if plan.arch.rotates(layer.index.into()) {
-        (q, k) = match layer.liger {
-            true => x
-                .tape()
-                .within("self_attn", || q.liger_rope(&k, &shared.cos, &shared.sin)),
-            false => layer.rotated(&q, &k, shared),
-        };
+        (q, k) = layer.rotated(&q, &k, shared);
     }
-    if let Some(cache) = &shared.cache {
-        (k, v) = x.tape().within("self_attn", || cache.update(&k, &v));
-    }
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }

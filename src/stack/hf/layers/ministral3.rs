@@ -24,7 +24,7 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
         let scale = attention_scale(plan, &shared.positions, q.dtype());
         x.tape().within("self_attn", || q.mul(&scale))
     };
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }
 
 /// `get_llama_4_attn_scale(position_ids, ...).to(dtype)`.

@@ -81,7 +81,9 @@ impl<'t> Layer<'t> {
     /// The architecture's norm by the weight of this path.
     fn norm(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
         match self.weight(path) {
-            Some(weight) if self.liger => x.tape().within(path, || x.liger_rms_norm(weight)),
+            Some(weight) if self.liger => x.tape().within(path, || {
+                x.liger_rms_norm(weight, plan.arch.family.has_liger_norms_in_place())
+            }),
             Some(weight) => {
                 let kind = plan.arch.norm();
                 let bias = (kind == Norm::Layer).then(|| self.bias_of(path)).flatten();
@@ -93,8 +95,10 @@ impl<'t> Layer<'t> {
 
     /// `apply_rotary_pos_emb(q, k, cos, sin)`.
     fn rotated(&self, q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -> (Tensor<'t>, Tensor<'t>) {
-        q.tape()
-            .within("self_attn", || (rotate(q, shared), rotate(k, shared)))
+        q.tape().within("self_attn", || match self.liger {
+            true => q.liger_rope(k, &shared.cos, &shared.sin),
+            false => (rotate(q, shared), rotate(k, shared)),
+        })
     }
 
     /// `self.path(x).view(hidden_shape).transpose(1, 2)`: batch x heads x sequence x width.
@@ -126,14 +130,17 @@ impl<'t> Layer<'t> {
     fn attend(
         &self,
         plan: &Plan,
-        q: &Tensor<'t>,
-        k: &Tensor<'t>,
-        v: &Tensor<'t>,
+        q: Tensor<'t>,
+        mut k: Tensor<'t>,
+        mut v: Tensor<'t>,
         shared: &Shared<'t>,
     ) -> Attended<'t> {
         let a = &plan.arch.attention;
         let (mut out, weights) = q.tape().within("self_attn", || {
-            let (mut out, weights) = attend(plan, q, k, v, shared);
+            if let Some(cache) = &shared.cache {
+                (k, v) = cache.update(&k, &v, plan.arch.is_windowed(self.index.into()));
+            }
+            let (mut out, weights) = attend(plan, &q, &k, &v, shared);
             out = out.reshape(&[plan.batch, plan.seq, a.heads * a.value_dim]);
             (out, weights)
         });
@@ -179,6 +186,10 @@ impl<'t> Layer<'t> {
         let (gate, mut up) = both.halves_last();
         drop(both);
         up = x.tape().within("mlp", || {
+            if self.liger {
+                // LigerPhi3SwiGLUMLP
+                return gate.liger_swiglu(&up);
+            }
             let active = gate.activation(plan.arch.mlp.activation);
             up.mul(&active)
         });

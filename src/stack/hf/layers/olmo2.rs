@@ -41,5 +41,5 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     k = heads(&k, a.kv_heads);
     v = heads(&v, a.kv_heads);
     (q, k) = x.tape().within("self_attn", || rotate_in_fp32(&q, &k, shared));
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }

@@ -40,5 +40,5 @@ pub(super) fn attention<'t>(
     k = heads(&k, a.kv_heads);
     v = heads(&v, a.kv_heads);
     (q, k) = rotate(&q, &k);
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }

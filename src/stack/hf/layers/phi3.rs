@@ -25,6 +25,9 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
     k = heads(&k, a.kv_heads);
     v = heads(&v, a.kv_heads);
     (q, k) = x.tape().within("self_attn", || {
+        if layer.liger {
+            return q.liger_rope(&k, &shared.cos, &shared.sin);
+        }
         let rotary_dim = shared.cos.layout().last();
         let parts = |t: &Tensor<'t>| (t.narrow_last(rotary_dim), t.narrow_last(a.head_dim - rotary_dim));
         let ((q_rot, q_pass), (k_rot, k_pass)) = (parts(&q), parts(&k));
@@ -33,5 +36,5 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
         let k = rotate(&k_rot, shared).cat_last(&k_pass);
         (q, k)
     });
-    layer.attend(plan, &q, &k, &v, shared)
+    layer.attend(plan, q, k, v, shared)
 }
