@@ -103,6 +103,8 @@ pub struct Plan {
     pub workspace_bytes: u64,
 }
 
+/// Rows of a block of flex attention.
+const FLEX_BLOCK: u64 = 128;
 const GIB: f64 = (1u64 << 30) as f64;
 
 /// Linear layers whose outputs are rotated.
@@ -184,7 +186,11 @@ impl Plan {
     /// [`EstimateError::NotModelled`] with the reason.
     pub fn new(scenario: &Scenario) -> Result<Plan, EstimateError> {
         let s = scenario;
-        let arch = Architecture::from_config(&config(s)?).map_err(EstimateError::NotModelled)?;
+        let mut arch = Architecture::from_config(&config(s)?).map_err(EstimateError::NotModelled)?;
+        let packs = s.stack == Stack::Unsloth && arch.family == Family::GptOss;
+        if packs {
+            unsloth::name_experts(&mut arch);
+        }
         let capability = match (&s.compute_capability, &s.gpu) {
             (Some(text), _) => parse_capability(text).unwrap_or(DEFAULT_CAPABILITY),
             (None, Some(gpu)) => match catalog::gpu(gpu) {
@@ -243,7 +249,8 @@ impl Plan {
             generic: s.stack == Stack::Unsloth && unsloth::compiles(s, &arch),
             release: s.release,
             // Earlier releases fill rows with documents without telling attention where they end.
-            padding_free: s.padding_free && s.release == Release::Current,
+            // `unsloth/trainer.py` lists GPT-OSS among the models that are never padding-free.
+            padding_free: s.padding_free && s.release == Release::Current && !packs,
             packing: if s.release == Release::Current {
                 s.packing
             } else {
@@ -271,7 +278,12 @@ impl Plan {
             padding: s.padding,
             use_cache: s.use_cache && s.checkpointing == Checkpointing::None,
             batch: s.batch,
-            seq: s.seq,
+            // Flex attention wants whole blocks (`unsloth/models/rl.py: pad_to_multiple_of`).
+            seq: if packs {
+                s.seq.next_multiple_of(FLEX_BLOCK)
+            } else {
+                s.seq
+            },
             grad_accum: s.grad_accum,
             clip: s.clip,
             harness: s.harness,
@@ -313,9 +325,20 @@ impl Plan {
         }
     }
 
+    /// Unsloth: are the experts stored in 4 bit, one linear layer each, and run as transformers does not (GPT-OSS)?
+    pub fn packs_experts(&self) -> bool {
+        self.stack == Stack::Unsloth
+            && self.arch.family == Family::GptOss
+            && matches!(self.storage, Storage::FourBit { .. })
+    }
+
     /// As [`Architecture::kind_of_layer`], and layers that keep other parts in 16 bit are no longer alike.
     pub fn kind_of_layer(&self, index: u64) -> u32 {
-        let kind = self.arch.kind_of_layer(index);
+        let mut kind = self.arch.kind_of_layer(index);
+        if self.packs_experts() && index == 0 {
+            // The residual stream is fp32 from the first layer's experts on.
+            kind |= 1 << 31;
+        }
         if self.kept.is_empty() {
             return kind;
         }

@@ -2,7 +2,7 @@
 
 use super::not_modelled;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, OldNames, Part, PartKind};
+use crate::model::{Architecture, ExpertStorage, OldNames, Part, PartKind};
 use crate::replay::Dtype;
 use crate::scenario::{AdapterDtype, Lora, Targets};
 
@@ -21,6 +21,8 @@ pub struct LoraPlan {
     targets: Targets,
     /// Old names of what is no linear layer any more.
     old_names: Option<OldNames>,
+    /// Old linear layers behind one stack of gates and ups.
+    fused: u64,
     alpha: f64,
     /// Is `alpha` divided by the rank's root (`use_rslora`)?
     by_root: bool,
@@ -61,6 +63,10 @@ impl LoraPlan {
                 .map(|module| lora.modules_to_save.iter().any(|name| name == module)),
             targets: lora.targets.clone(),
             old_names: arch.experts.as_ref().and_then(|experts| experts.old_names),
+            fused: match arch.experts.as_ref().map(|experts| experts.storage) {
+                Some(ExpertStorage::Interleaved) => 1,
+                _ => 2,
+            },
             alpha: lora.alpha,
             by_root: lora.use_rslora,
             dtype: match lora.adapter_dtype {
@@ -133,7 +139,7 @@ impl LoraPlan {
                 let old = self.old_names?;
                 let (name, fused) = match part.path {
                     "mlp.gate.weight" => (OldNames::ROUTER, 1),
-                    "mlp.experts.gate_up_proj" => (old.gate_up[0], 2),
+                    "mlp.experts.gate_up_proj" => (old.gate_up[0], self.fused),
                     "mlp.experts.down_proj" => (old.down, 1),
                     _ => return None,
                 };

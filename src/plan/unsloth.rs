@@ -3,7 +3,7 @@
 use super::weights::Weights;
 use super::{AttentionKernel, not_modelled, sdpa};
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, Family, PartKind};
+use crate::model::{Architecture, Family, OldNames, PartKind};
 use crate::quant::Storage;
 use crate::replay::Dtype;
 use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Release, Scenario, Targets};
@@ -25,6 +25,17 @@ pub fn attention(
         ..s.clone()
     };
     sdpa::kernels(&run, &repeated, capability, dtype)
+}
+
+/// Experts of GPT-OSS are linear layers under Unsloth, adapted by the names of an MLP's
+/// (`unsloth/models/_utils.py: get_moe_target_modules`).
+pub(super) fn name_experts(arch: &mut Architecture) {
+    if let Some(experts) = &mut arch.experts {
+        experts.old_names = Some(OldNames {
+            gate_up: ["gate_proj", "up_proj"],
+            down: "down_proj",
+        });
+    }
 }
 
 /// Families with hand-written layers (`unsloth/models/llama.py`, `mistral.py`, `qwen2.py`, `qwen3.py`).
@@ -139,10 +150,20 @@ fn own(
         ];
     }
     let is_gemma = arch.family == Family::Gemma3;
+    let is_gpt_oss = arch.family == Family::GptOss;
+    let four_bit = matches!(weights.storage, Storage::FourBit { .. });
     vec![
         (
-            !is_hand_written(arch) && !is_gemma,
+            !is_hand_written(arch) && !is_gemma && !is_gpt_oss,
             "Unsloth's compiled layers of this architecture",
+        ),
+        (
+            is_gpt_oss && !four_bit,
+            "GPT-OSS in 16 bit under Unsloth (use weights=nf4-dq)",
+        ),
+        (
+            is_gpt_oss && !weights.kept.is_empty(),
+            "layers of GPT-OSS left in 16 bit under Unsloth",
         ),
         (
             is_gemma && s.method == Method::Full,
@@ -154,7 +175,7 @@ fn own(
             "trained embeddings and heads in Unsloth's compiled layers",
         ),
         (
-            capability < (8, 0),
+            capability < (8, 0) && !is_gpt_oss,
             "Unsloth's compiled layers on cards without bf16",
         ),
         (
@@ -162,7 +183,7 @@ fn own(
             "dropout in compiled layers",
         ),
         (
-            !is_gemma && window.is_some_and(|w| w < s.seq),
+            !is_gemma && !is_gpt_oss && window.is_some_and(|w| w < s.seq),
             "sliding windows shorter than the sequence in compiled layers",
         ),
     ]

@@ -262,6 +262,11 @@ impl<'t> Layer<'t> {
         let mut quantized = std::mem::take(&mut self.parts).into_iter().peekable();
         for part in plan.arch.layer(self.index.into()) {
             let module = match part.kind {
+                PartKind::Weight([count, inputs, outputs]) if plan.packs_experts() && outputs > 0 => {
+                    let (packed, scales) = quantize::experts(tape, count, inputs.saturating_mul(outputs));
+                    self.buffers.push(scales);
+                    Module::Weight(packed, None)
+                }
                 PartKind::Weight(shape) => Module::Weight(weight(tape, shape_of(&shape), plan.dtype), None),
                 PartKind::Linear {
                     inputs,

@@ -98,7 +98,11 @@ impl<'t> Model<'t> {
             layer.on(tape, |layer| {
                 for (part, module) in &mut layer.parts {
                     if let (Module::Weight(weight, adapted), Some(of)) = (module, lora.adapter_of(part)) {
-                        *adapted = Some(WeightAdapter::new(tape, weight.dtype(), of));
+                        let dtype = match weight.dtype() {
+                            Dtype::U8 => plan.dtype,
+                            dtype => dtype,
+                        };
+                        *adapted = Some(WeightAdapter::new(tape, dtype, of));
                     }
                 }
             });

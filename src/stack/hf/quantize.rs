@@ -61,6 +61,27 @@ pub fn four_bit<'t>(
     }
 }
 
+/// Experts as a 4-bit checkpoint holds them, a weight each: packed weights, and what their quantization needs, both of all
+/// experts together.
+pub fn experts<'t>(tape: &'t Tape, count: u64, elements: u64) -> (Tensor<'t>, Tensor<'t>) {
+    const ROUND: u64 = 512;
+    let scales = elements.div_ceil(Storage::BNB_BLOCK);
+    let nested = scales.div_ceil(Storage::BNB_NESTED_BLOCK).saturating_mul(4);
+    // Scales, their scales, both tables and the offset, in blocks of the allocator.
+    let state: u64 = [scales, nested, 16 * 4, 256 * 4, 4]
+        .map(|bytes: u64| bytes.next_multiple_of(ROUND))
+        .iter()
+        .fold(0, |sum, bytes| sum.saturating_add(*bytes));
+    let held = |bytes: u64, category| {
+        let bytes = count.saturating_mul(bytes.next_multiple_of(ROUND));
+        tape.tensor(&[bytes], Dtype::U8, category, "weight")
+    };
+    (
+        held(elements.div_ceil(2), Category::Weights),
+        held(state, Category::QuantState),
+    )
+}
+
 /// A linear weight as `Int8Params.to("cuda")` makes it: through fp16 (`nn/modules.py: Int8Params._quantize`).
 pub fn eight_bit<'t>(tape: &'t Tape, inputs: u64, outputs: u64) -> Base<'t> {
     const OP: &str = "int8_vectorwise_quant";

@@ -82,8 +82,8 @@ impl<'t> Model<'t> {
     /// What the first step leaves behind beside states: buffers and tables.
     pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
         self.staging.settle(tape, plan);
-        if self.generic.is_some() {
-            return;
+        if let Some(generic) = &self.generic {
+            return generic.settle(tape, plan);
         }
         self.tables.ensure(tape, plan);
         self.boundaries.settle(tape, plan);

@@ -6,6 +6,8 @@ mod adapted;
 mod adapter;
 mod full;
 mod fused_loss;
+mod gpt_oss;
+mod grouped_experts;
 mod pass;
 mod sizes;
 

@@ -1,7 +1,8 @@
 //! The forward and backward pass of a micro-batch over compiled layers.
 
+use super::grouped_experts::{self, Records};
 use super::sizes::{Arm, Buffer, Sizes};
-use super::{adapted, full, fused_loss};
+use super::{adapted, full, fused_loss, gpt_oss};
 use crate::estimate::Category;
 use crate::model::Family;
 use crate::plan::Plan;
@@ -31,6 +32,7 @@ const NORMS: [&str; 2] = ["input_layernorm", "post_attention_layernorm"];
 enum Kept<'t> {
     Full(Box<full::Kept<'t>>),
     Adapted(Box<adapted::Kept<'t>>),
+    GptOss(Box<gpt_oss::Kept<'t>>),
 }
 
 /// How the loss waits for its backward pass.
@@ -55,7 +57,11 @@ struct Pass<'t> {
 
 /// Compiled layers between their forward and backward pass.
 #[derive(Default)]
-pub struct Compiled<'t>(RefCell<Option<Pass<'t>>>);
+pub struct Compiled<'t> {
+    pass: RefCell<Option<Pass<'t>>>,
+    /// The gradient of the embedded tokens, where the model's forward holds the leaf until the next one.
+    leaf_gradient: RefCell<Option<Tensor<'t>>>,
+}
 
 impl std::fmt::Debug for Compiled<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,27 +85,71 @@ struct Step<'a, 't> {
     sizes: Sizes<'t>,
     layer: &'a Layer<'t>,
     arms: adapted::Arms,
+    gpt_oss: Option<gpt_oss::Parts>,
     trains_all: bool,
+}
+
+/// The stacked weights of a layer's experts.
+const EXPERTS: [&str; 2] = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"];
+
+/// What a layer of GPT-OSS is made of, if it is one.
+fn gpt_oss_parts(plan: &Plan, layer: &Layer<'_>, arms: &adapted::Arms) -> Option<gpt_oss::Parts> {
+    if !plan.packs_experts() {
+        return None;
+    }
+    let experts = plan.arch.experts.as_ref()?;
+    let adapted = |path: &&str| {
+        let lora = plan.lora.as_ref()?;
+        let part = layer.parts.iter().find(|(part, _)| part.path == *path)?;
+        lora.adapter_of(&part.0)
+            .map(|adapter| adapter.rank / experts.count.max(1))
+    };
+    let [query, key, value, output, ..] = *arms;
+    Some(gpt_oss::Parts {
+        arms: [query, key, value, output],
+        experts: grouped_experts::Shape::of(plan, [adapted(&EXPERTS[0]), adapted(&EXPERTS[1])])?,
+        routed: [experts.count, experts.per_token],
+        stream: if layer.index == 0 { plan.dtype } else { Dtype::F32 },
+    })
 }
 
 impl<'a, 't> Step<'a, 't> {
     fn new(sizes: Sizes<'t>, plan: &Plan, layer: &'a Layer<'t>) -> Self {
+        let arms = arms(layer);
         Step {
             sizes,
             layer,
-            arms: arms(layer),
+            gpt_oss: gpt_oss_parts(plan, layer, &arms),
+            arms,
             trains_all: plan.lora.is_none(),
         }
     }
 
+    /// The input of a layer that comes back from the host in 16 bit, in the dtype of the residual stream.
+    fn restored(&self) -> Option<Tensor<'t>> {
+        let parts = self
+            .gpt_oss
+            .as_ref()
+            .filter(|parts| parts.stream != self.sizes.dtype)?;
+        let elements = self.sizes.tokens.saturating_mul(self.sizes.hidden);
+        Some(self.sizes.buffer(elements, parts.stream))
+    }
+
     fn forward_only(&self) -> Tensor<'t> {
+        if let Some(parts) = &self.gpt_oss {
+            return gpt_oss::forward_only(&self.sizes, parts);
+        }
         match self.trains_all {
             true => full::forward_only(&self.sizes),
             false => adapted::forward_only(&self.sizes, &self.arms),
         }
     }
 
-    fn forward(&self) -> (Kept<'t>, Tensor<'t>) {
+    fn forward(&self, records: Records) -> (Kept<'t>, Tensor<'t>) {
+        if let Some(parts) = &self.gpt_oss {
+            let (kept, out) = gpt_oss::forward(&self.sizes, parts, records);
+            return (Kept::GptOss(Box::new(kept)), out);
+        }
         if self.trains_all {
             let (kept, out) = full::forward(&self.sizes);
             return (Kept::Full(Box::new(kept)), out);
@@ -128,6 +178,7 @@ impl<'a, 't> Step<'a, 't> {
                 self.rest();
                 gradient
             }
+            Kept::GptOss(kept) => self.gpt_oss_backward(*kept, incoming),
             Kept::Adapted(kept) => {
                 let (gradient, adapters) = adapted::backward(&self.sizes, &self.arms, *kept, incoming);
                 for (path, gradients) in LINEARS.into_iter().zip(adapters) {
@@ -144,6 +195,34 @@ impl<'a, 't> Step<'a, 't> {
                 gradient
             }
         }
+    }
+
+    fn gpt_oss_backward(&self, kept: gpt_oss::Kept<'t>, incoming: Option<Tensor<'t>>) -> Tensor<'t> {
+        let Some(parts) = &self.gpt_oss else {
+            return self.sizes.rows(self.sizes.hidden);
+        };
+        let (gradient, (linears, stacks)) = gpt_oss::backward(&self.sizes, parts, kept);
+        drop(incoming);
+        for (path, gradients) in LINEARS.into_iter().zip(linears) {
+            let Some([first, second]) = gradients else {
+                continue;
+            };
+            self.each_linear(path, |linear| {
+                if let Some(adapters) = &linear.lora {
+                    adapters.a.take_grad(first);
+                    adapters.b.take_grad(second);
+                }
+            });
+        }
+        for (path, gradients) in EXPERTS.into_iter().zip(stacks) {
+            let found = self.layer.parts.iter().find(|(part, _)| part.path == path);
+            if let (Some([first, second]), Some((_, Module::Weight(_, Some(adapter))))) = (gradients, found) {
+                // The stacks are declared inputs x outputs.
+                adapter.a.take_grad(second);
+                adapter.b.take_grad(first);
+            }
+        }
+        gradient
     }
 
     fn each_linear(&self, path: &str, f: impl FnOnce(&crate::stack::hf::linear::Linear<'t>)) {
@@ -190,6 +269,14 @@ fn within<'t, T>(tape: &'t Tape, layer: &Layer<'t>, f: impl FnOnce() -> T) -> T 
 }
 
 impl<'t> Compiled<'t> {
+    /// What the first step leaves behind.
+    pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
+        if plan.packs_experts() {
+            let s = Sizes::of(tape, plan);
+            self.leaf_gradient.replace(Some(s.rows(s.hidden)));
+        }
+    }
+
     /// The loss of a micro-batch.
     pub fn forward(
         &self,
@@ -213,7 +300,7 @@ impl<'t> Compiled<'t> {
             let (kept, out) = within(tape, layer, || match &staged {
                 Some(_) => (None, step.forward_only()),
                 None => {
-                    let (kept, out) = step.forward();
+                    let (kept, out) = step.forward(Records::Once);
                     (Some(kept), out)
                 }
             });
@@ -229,7 +316,12 @@ impl<'t> Compiled<'t> {
         tape.enter_group(Group::default());
         // Trained norms are kept in fp32, and so is what comes out of them (`prepare_model_for_training`).
         let rstd = s.scalars(1);
-        let normed = s.buffer(s.tokens.saturating_mul(s.hidden), model.norm.dtype());
+        let wide = plan.packs_experts();
+        let stream = if wide { Dtype::F32 } else { model.norm.dtype() };
+        let mut normed = s.buffer(s.tokens.saturating_mul(s.hidden), stream);
+        if wide {
+            normed = s.rows(s.hidden);
+        }
         let head = model.head_weight();
         let (own, loss) = if plan.arch.family == Family::Gemma3 {
             let hidden = normed.viewed_as_leaf();
@@ -242,7 +334,7 @@ impl<'t> Compiled<'t> {
             let (own, waiting) = fused_loss::forward(&s, plan, normed, head);
             (own, Loss::Fused(waiting))
         };
-        self.0.replace(Some(Pass {
+        self.pass.replace(Some(Pass {
             embeds,
             tables,
             layers,
@@ -255,7 +347,7 @@ impl<'t> Compiled<'t> {
 
     /// `loss.backward()`.
     pub fn backward(&self, tape: &'t Tape, plan: &Plan, model: &Model<'t>) {
-        let Some(pass) = self.0.take() else { return };
+        let Some(pass) = self.pass.take() else { return };
         let s = Sizes::of(tape, plan);
         let (for_normed, for_head) = match pass.loss {
             Loss::Fused(waiting) => {
@@ -278,6 +370,12 @@ impl<'t> Compiled<'t> {
                 drop(sums);
                 model.norm.take_grad(weight);
             }
+            if plan.packs_experts() {
+                // The residual stream is fp32.
+                let elements = s.tokens.saturating_mul(s.hidden);
+                let _wide = s.buffer(elements, Dtype::F32);
+                return s.buffer(elements, Dtype::F32);
+            }
             s.rows(s.hidden)
         });
         drop((pass.last, pass.rstd, for_normed));
@@ -290,11 +388,12 @@ impl<'t> Compiled<'t> {
                     drop(input);
                     return through;
                 }
-                let (kept, out) = tape.as_recomputation(|| step.forward());
+                let restored = input.is_none().then(|| step.restored()).flatten();
+                let (kept, out) = tape.as_recomputation(|| step.forward(Records::Again));
                 let through = tape.as_backward("CompiledFunctionBackward", || step.backward(kept, None));
                 drop(out);
                 drop(gradient);
-                drop(input);
+                drop((input, restored));
                 through
             });
         }
@@ -308,7 +407,9 @@ impl<'t> Compiled<'t> {
             drop(pass.tables);
         } else {
             drop(pass.tables);
-            drop(gradient);
+            if plan.packs_experts() {
+                self.leaf_gradient.replace(Some(gradient));
+            }
         }
         drop(pass.embeds);
     }
@@ -332,11 +433,16 @@ fn tables<'t>(s: &Sizes<'t>, plan: &Plan) -> Vec<Buffer<'t>> {
     } else {
         1
     };
-    let width = plan.arch.attention.rotary_dim;
+    let mut width = plan.arch.attention.rotary_dim;
+    let mut rows = s.tokens;
+    if plan.packs_experts() {
+        // One row of positions, half of the columns.
+        (rows, width) = (plan.row_length(), width / 2);
+    }
     let mut tables = Vec::new();
     for _ in 0..sets {
         let table = || {
-            let shape = [s.tokens, width];
+            let shape = [rows, width];
             s.tape.tensor(&shape, s.dtype, Category::Buffers, "rotary_emb")
         };
         tables.push(table());
