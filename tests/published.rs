@@ -55,7 +55,7 @@ fn rows_of_other_programs_are_refused_with_the_reason() {
         ),
         (
             "unsloth-nb-002",
-            "releases of Unsloth that made all logits at once are not modelled",
+            "layers that are not hand-written, and full fine-tuning, in Unsloth before 2026: not modelled yet",
         ),
         ("unsloth-ctx-001", "extrapolated, not a run"),
     ] {
