@@ -10,7 +10,7 @@ mod weights;
 
 use crate::catalog;
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, ExpertStorage, HfConfig, Part};
+use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
