@@ -2,8 +2,8 @@
 
 use crate::web::browser::{address, worker};
 use crate::web::components::{
-    AdvicePanel, Breakdown, CardsPanel, Desk, EvidencePanel, MapPanel, QuantPanel, RunIt, TimelinePanel,
-    answer, header, notices, phases, pinned, scenario_form,
+    Desk, advice_panel, answer, breakdown, cards_panel, evidence_panel, header, map_panel, notices, phases,
+    pinned, quant_panel, run_it, scenario_form, timeline_panel,
 };
 use crate::web::link;
 use crate::web::state::{Action, State, Topic};
@@ -67,19 +67,19 @@ fn App() -> Html {
                     {answer(&desk)}
                     {pinned(&desk)}
                     <div class="column">
-                        <Breakdown ..desk.clone() />
+                        {breakdown(&desk)}
                         if desk.state.answer.last.is_some() {
-                            <QuantPanel ..desk.clone() />
+                            {quant_panel(&desk)}
                         }
-                        <AdvicePanel ..desk.clone() />
-                        <EvidencePanel ..desk.clone() />
+                        {advice_panel(&desk)}
+                        {evidence_panel(&desk)}
                     </div>
                     <div class="column">
                         {phases(&desk)}
-                        <TimelinePanel ..desk.clone() />
-                        <MapPanel ..desk.clone() />
-                        <CardsPanel ..desk.clone() />
-                        <RunIt ..desk.clone() />
+                        {timeline_panel(&desk)}
+                        {map_panel(&desk)}
+                        {cards_panel(&desk)}
+                        {run_it(&desk)}
                     </div>
                 </div>
             </main>

@@ -7,4 +7,5 @@ mod looks;
 mod main_job;
 mod page;
 mod panels;
+mod speed;
 mod webdriver;

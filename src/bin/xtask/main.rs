@@ -75,6 +75,8 @@ enum Command {
     },
     /// List what the page loads, part by part, against the budget
     Size,
+    /// Time the page in a headless browser, and list what it loads
+    BenchPage,
     /// Check the formatting and run clippy over everything
     Lint,
 }
@@ -100,6 +102,7 @@ fn run(command: Command) -> Result<()> {
         Command::Build { out, dev } => site::build(root, &out, dev).map(|_| ()),
         Command::Module { out } => module::report(&module::build(root, &out)?),
         Command::Size => size::report(&site::build(root, Path::new("dist"), false)?),
+        Command::BenchPage => test::bench_page(root),
         Command::Lint => cargo::lint(root),
     }
 }

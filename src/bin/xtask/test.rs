@@ -7,10 +7,14 @@ use crate::server::Server;
 use crate::{module, npm, say, site, size, toolchain};
 use anyhow::{Result, bail};
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 /// Features of the native tests: the command line and the page's components.
 const FEATURES: [&str; 2] = ["--features", "ssr"];
+
+/// Times the page; run by [`bench_page`] alone.
+const REPORT: &str = "speed::report";
 
 /// Runs every test. A step that fails does not keep the others from running.
 ///
@@ -85,12 +89,37 @@ pub fn browser(root: &Path, name: Option<&str>) -> Result<()> {
     in_browser(root, &dist, &browser, name)
 }
 
+/// Builds the page, weighs it and times it in the headless browser.
+///
+/// # Errors
+/// As [`browser`].
+pub fn bench_page(root: &Path) -> Result<()> {
+    let browser = browsers::ensure()?;
+    let dist = site::build(root, Path::new("dist"), false)?;
+    size::report(&dist)?;
+    with_browser(root, &dist, &browser, |tests| {
+        tests.args(["--exact", REPORT, "--nocapture"])
+    })
+}
+
 /// Serves the site, starts the driver, and leaves the rest to `tests/browser`.
 fn in_browser(root: &Path, site: &Path, browser: &Browser, name: Option<&str>) -> Result<()> {
+    with_browser(root, site, browser, |tests| {
+        tests.args(["--skip", REPORT]).args(name)
+    })
+}
+
+fn with_browser(
+    root: &Path,
+    site: &Path,
+    browser: &Browser,
+    choose: impl FnOnce(&mut Command) -> &mut Command,
+) -> Result<()> {
     let server = Server::start(site, 0, &[])?;
     let driver = Driver::start(browser)?;
     let mut tests = cargo(root, ["test", "--test", "browser"]);
-    tests.args(FEATURES).args(["--", "--ignored"]).args(name);
+    tests.args(FEATURES).args(["--", "--ignored"]);
+    choose(&mut tests);
     tests
         .env("PLIMSOLL_SITE", server.url())
         .env("PLIMSOLL_DRIVER", driver.address());

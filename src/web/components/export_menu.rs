@@ -1,13 +1,19 @@
 //! The answer for other places: Markdown to paste, JSON and CSV to keep.
 
 use super::desk::Desk;
+use super::piece::piece;
 use crate::web::browser::{address, clipboard, download};
 use crate::web::{export, link};
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// The menu; what was done is said beside it.
-#[component]
-pub fn ExportMenu(desk: &Desk) -> Html {
+pub fn export_menu(desk: &Desk) -> Html {
+    piece("export", desk, |desk, context| use_export_menu(desk).run(context))
+}
+
+#[hook]
+fn use_export_menu(desk: &Desk) -> Html {
     let said = use_state_eq(|| "");
     let Some(last) = desk.state.answer.last.clone() else {
         return Html::default();

@@ -1,11 +1,11 @@
 //! The head of the page: name, model, card, and what concerns the page as a whole.
 
 use super::desk::Desk;
-use super::export_menu::ExportMenu;
+use super::export_menu::export_menu;
 use super::mark::mark;
-use super::share::Share;
+use super::share::share;
 use super::shelf::{card_picker, model_picker};
-use super::theme_button::ThemeButton;
+use super::theme_button::theme_button;
 use yew::prelude::*;
 
 /// The head of the page.
@@ -19,9 +19,9 @@ pub fn header(desk: &Desk) -> Html {
             {model_picker(desk)}
             {card_picker(desk)}
             <div class="tools">
-                <Share state={desk.state.clone()} />
-                <ExportMenu ..desk.clone() />
-                <ThemeButton />
+                {share(desk)}
+                {export_menu(desk)}
+                {theme_button(desk)}
             </div>
         </header>
     }

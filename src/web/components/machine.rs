@@ -1,19 +1,25 @@
 //! What the browser tells of this machine's card: a hint, taken with one click or left alone.
 
 use super::desk::Desk;
+use super::piece::piece;
 use crate::catalog::Gpu;
 use crate::web::browser::adapter;
 use crate::web::hint::{Hint, hint};
 use crate::web::state::Action;
 use gloo::timers::callback::Timeout;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// The browser is asked when all else is done: some take their time, in milliseconds.
 const ASK_AFTER: u32 = 700;
 
 /// The hint.
-#[component]
-pub fn Machine(desk: &Desk) -> Html {
+pub fn machine(desk: &Desk) -> Html {
+    piece("machine", desk, |desk, context| use_machine(desk).run(context))
+}
+
+#[hook]
+fn use_machine(desk: &Desk) -> Html {
     let found = use_state_eq(|| None::<Hint>);
     {
         let found = found.setter();

@@ -3,20 +3,26 @@
 use super::desk::Desk;
 use super::keep::keep;
 use super::legend::legend;
+use super::piece::piece;
 use super::rows::use_rows;
 use crate::web::browser::use_width;
 use crate::web::chart::{QuantChart, shapes};
 use crate::web::compare::Row;
 use crate::web::state::{Action, Setting, Standing};
 use crate::web::words::size;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// Laid out for this width until the real one is known, in pixels.
 const FIRST_WIDTH: u32 = 640;
 
 /// The chart and its legend. The rows are computed after the answer is on screen; until then the earlier ones stand.
-#[component]
-pub fn QuantPanel(desk: &Desk) -> Html {
+pub fn quant_panel(desk: &Desk) -> Html {
+    piece("quant", desk, |desk, context| use_quant_panel(desk).run(context))
+}
+
+#[hook]
+fn use_quant_panel(desk: &Desk) -> Html {
     let place = use_node_ref();
     let width = use_width(&place);
     // While a field is wrong the chart stays with the last good scenario, as the answer does.

@@ -1,14 +1,20 @@
 //! Scripts and configurations that run the scenario.
 
 use super::desk::Desk;
+use super::piece::piece;
 use crate::export::{Target, script};
 use crate::web::browser::{clipboard, download};
 use crate::web::state::Standing;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// The panel: one target at a time.
-#[component]
-pub fn RunIt(desk: &Desk) -> Html {
+pub fn run_it(desk: &Desk) -> Html {
+    piece("run", desk, |desk, context| use_run_it(desk).run(context))
+}
+
+#[hook]
+fn use_run_it(desk: &Desk) -> Html {
     let target = use_state_eq(|| Target::ALL[0]);
     let said = use_state_eq(|| "");
     let Some(last) = desk.state.answer.last.clone() else {

@@ -1,18 +1,12 @@
 //! The button that copies a link to the scenario.
 
+use super::desk::Desk;
+use super::piece::piece;
 use crate::web::browser::{address, clipboard};
 use crate::web::link;
-use crate::web::state::State;
 use gloo::timers::callback::Timeout;
-use std::rc::Rc;
+use yew::functional::Hook;
 use yew::prelude::*;
-
-/// What is shared.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// The page's state.
-    pub state: Rc<State>,
-}
 
 #[derive(Clone, PartialEq)]
 enum Told {
@@ -26,11 +20,15 @@ enum Told {
 const SHOWN: u32 = 2000;
 
 /// Copies a link to the scenario on screen.
-#[component]
-pub fn Share(props: &Props) -> Html {
+pub fn share(desk: &Desk) -> Html {
+    piece("share", desk, |desk, context| use_share(desk).run(context))
+}
+
+#[hook]
+fn use_share(desk: &Desk) -> Html {
     let told = use_state(|| Told::Nothing);
     let onclick = {
-        let (told, state) = (told.clone(), props.state.clone());
+        let (told, state) = (told.clone(), desk.state.clone());
         Callback::from(move |_| {
             let told = told.clone();
             let url = address::with_fragment(&link::write(&state.scenario));

@@ -1,12 +1,14 @@
 //! The two shelves of the catalog from which the page picks: models and cards.
 
-use super::combobox::{Combobox, Entry, grouped};
+use super::combobox::{Entry, grouped, use_combobox};
 use super::desk::Desk;
+use super::piece::piece;
 use crate::catalog;
 use crate::model::unsupported_reason;
-use crate::scenario::ModelRef;
+use crate::scenario::{ModelRef, Scenario};
 use crate::web::state::Action;
 use crate::web::words::{gib1, params};
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// A shelf.
@@ -43,6 +45,36 @@ impl Shelf {
         }
     }
 
+    /// What of it a scenario has.
+    pub fn present(self, scenario: &Scenario) -> Present {
+        match (self, &scenario.model) {
+            (Shelf::Models, ModelRef::Catalog(id)) => Present {
+                text: id.clone(),
+                key: Some(id.clone()),
+            },
+            (Shelf::Models, ModelRef::Config(config)) => Present {
+                text: format!("own {} of {} layers", config.label(), config.num_hidden_layers),
+                key: None,
+            },
+            (Shelf::Cards, _) => {
+                let key = scenario.gpu.clone();
+                let name = scenario.card().map(|card| card.name.clone());
+                Present {
+                    text: name.or_else(|| key.clone()).unwrap_or_default(),
+                    key,
+                }
+            }
+        }
+    }
+
+    /// What picking a key, or typing a text that is none, does.
+    pub fn commit(self, text: String) -> Action {
+        match self {
+            Shelf::Models => Action::Model(text),
+            Shelf::Cards => Action::Card((!text.is_empty()).then_some(text)),
+        }
+    }
+
     /// What is on it, groups together.
     pub fn entries(self) -> Vec<Entry> {
         grouped(match self {
@@ -50,6 +82,14 @@ impl Shelf {
             Shelf::Cards => catalog::gpus().iter().map(card).collect(),
         })
     }
+}
+
+/// What a scenario has of a shelf.
+pub struct Present {
+    /// Its name.
+    pub text: String,
+    /// Its key, unless it is not of the shelf.
+    pub key: Option<String>,
 }
 
 fn model(model: &catalog::Model) -> Entry {
@@ -80,33 +120,14 @@ fn card(card: &catalog::Gpu) -> Entry {
 
 /// Chooses the model.
 pub fn model_picker(desk: &Desk) -> Html {
-    let (value, chosen) = match &desk.state.scenario.model {
-        ModelRef::Catalog(id) => (id.clone(), Some(AttrValue::from(id.clone()))),
-        ModelRef::Config(config) => {
-            let layers = config.num_hidden_layers;
-            (format!("own {} of {layers} layers", config.label()), None)
-        }
-    };
-    let commit = desk.act.reform(Action::Model);
-    html! {
-        <Combobox shelf={Shelf::Models} {value} {chosen} {commit} problem={desk.state.problem("model")} />
-    }
+    piece(Shelf::Models.id(), desk, |desk, context| {
+        use_combobox(desk, Shelf::Models).run(context)
+    })
 }
 
 /// Chooses the card, or none.
 pub fn card_picker(desk: &Desk) -> Html {
-    let scenario = &desk.state.scenario;
-    let chosen = scenario.gpu.clone();
-    let value = scenario
-        .card()
-        .map(|card| card.name.clone())
-        .or_else(|| chosen.clone())
-        .unwrap_or_default();
-    let commit = desk
-        .act
-        .reform(|slug: String| Action::Card((!slug.is_empty()).then_some(slug)));
-    html! {
-        <Combobox shelf={Shelf::Cards} {value} chosen={chosen.map(AttrValue::from)} {commit}
-            problem={desk.state.problem("gpu")} />
-    }
+    piece(Shelf::Cards.id(), desk, |desk, context| {
+        use_combobox(desk, Shelf::Cards).run(context)
+    })
 }

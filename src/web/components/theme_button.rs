@@ -1,11 +1,18 @@
 //! The button for light and dark.
 
+use super::desk::Desk;
+use super::piece::piece;
 use crate::web::browser::theme::Theme;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// Goes round auto, light, dark.
-#[component]
-pub fn ThemeButton() -> Html {
+pub fn theme_button(desk: &Desk) -> Html {
+    piece("theme", desk, |_, context| use_theme_button().run(context))
+}
+
+#[hook]
+fn use_theme_button() -> Html {
     let theme = use_state(Theme::load);
     use_effect_with(*theme, |theme| theme.apply());
     let onclick = {

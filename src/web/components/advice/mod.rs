@@ -4,4 +4,4 @@ mod change;
 mod panel;
 mod tree;
 
-pub use panel::AdvicePanel;
+pub use panel::advice_panel;

@@ -6,13 +6,21 @@ use crate::scenario::Scenario;
 use crate::web::advice::{Advice, Remedy};
 use crate::web::components::desk::Desk;
 use crate::web::components::job::use_job;
+use crate::web::components::piece::piece;
 use crate::web::jobs::Job;
 use crate::web::state::{Action, Standing};
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// What to change. The advice is worked out on another thread.
-#[component]
-pub fn AdvicePanel(desk: &Desk) -> Html {
+pub fn advice_panel(desk: &Desk) -> Html {
+    piece("advice", desk, |desk, context| {
+        use_advice_panel(desk).run(context)
+    })
+}
+
+#[hook]
+fn use_advice_panel(desk: &Desk) -> Html {
     let observed = use_state_eq(|| None::<bool>);
     let undo = use_state_eq(|| None::<(String, Scenario, Scenario)>);
     let run = desk.state.answered();

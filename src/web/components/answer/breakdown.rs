@@ -3,14 +3,22 @@
 use crate::bytes::Bytes;
 use crate::web::components::desk::Desk;
 use crate::web::components::legend::swatch;
+use crate::web::components::piece::piece;
 use crate::web::part::{Part, needed, parts};
 use crate::web::state::Standing;
 use crate::web::words::size;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// The breakdown as a table; the note of the row under the pointer or the focus stands below it.
-#[component]
-pub fn Breakdown(desk: &Desk) -> Html {
+pub fn breakdown(desk: &Desk) -> Html {
+    piece("breakdown", desk, |desk, context| {
+        use_breakdown(desk).run(context)
+    })
+}
+
+#[hook]
+fn use_breakdown(desk: &Desk) -> Html {
     let looked_at = use_state_eq(|| None::<Part>);
     let answer = &desk.state.answer;
     let old = (answer.standing != Standing::Current).then_some("old");

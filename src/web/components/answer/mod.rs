@@ -8,6 +8,6 @@ mod quantities;
 mod question;
 mod verdict;
 
-pub use breakdown::Breakdown;
+pub use breakdown::breakdown;
 pub use panel::answer;
 pub use phases::phases;

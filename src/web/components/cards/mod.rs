@@ -5,5 +5,5 @@ mod panel;
 mod row;
 mod tools;
 
-pub use panel::CardsPanel;
+pub use panel::cards_panel;
 pub use row::{spare, verdict};

@@ -9,16 +9,22 @@ use crate::estimate::{Room, Verdict};
 use crate::web::card_table::{Look, SortBy};
 use crate::web::components::desk::Desk;
 use crate::web::components::job::use_job;
+use crate::web::components::piece::piece;
 use crate::web::jobs::{Job, OnCards};
 use crate::web::state::{Action, Standing};
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// More cards than this cannot be told apart side by side.
 const MOST_COMPARED: usize = 6;
 
 /// The run on every card. The cards are judged on another thread.
-#[component]
-pub fn CardsPanel(desk: &Desk) -> Html {
+pub fn cards_panel(desk: &Desk) -> Html {
+    piece("cards", desk, |desk, context| use_cards_panel(desk).run(context))
+}
+
+#[hook]
+fn use_cards_panel(desk: &Desk) -> Html {
     let job = desk.state.answered().map(|run| Job::Cards(Box::new(run)));
     let judged = use_job::<OnCards>(job);
     let cards = use_memo(judged, |judged| {

@@ -6,28 +6,14 @@ mod moves;
 
 pub use entry::{Entry, grouped};
 
-use super::shelf::Shelf;
+use super::desk::Desk;
+use super::shelf::{Present, Shelf};
 use entry::find;
 use list::{option_id, options};
 use moves::lead;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 use yew::prelude::*;
-
-/// What a combobox needs.
-#[derive(Clone, PartialEq, Properties)]
-pub struct Props {
-    /// What can be picked.
-    pub shelf: Shelf,
-    /// The text of the present value.
-    pub value: AttrValue,
-    /// The key of the present value.
-    pub chosen: Option<AttrValue>,
-    /// Told the key of what was picked, or the text that was typed and is no entry.
-    pub commit: Callback<String>,
-    /// What is wrong with the present value.
-    pub problem: Option<String>,
-}
 
 /// What the user is doing in the field.
 #[derive(Clone, Default, PartialEq)]
@@ -39,13 +25,17 @@ struct Doing {
     active: Option<usize>,
 }
 
-/// The combobox; browser tests find its field as `<id>-input`.
-#[component]
-pub fn Combobox(props: &Props) -> Html {
-    let entries: Rc<Vec<Entry>> = use_memo((), |()| props.shelf.entries());
+/// The combobox that fills a shelf's field; browser tests find it as `<id>-input`.
+#[hook]
+pub fn use_combobox(desk: &Desk, shelf: Shelf) -> Html {
+    let entries: Rc<Vec<Entry>> = use_memo((), |()| shelf.entries());
     let doing = use_state_eq(Doing::default);
-    let id = props.shelf.id();
-    let chosen = props.chosen.as_deref();
+    let id = shelf.id();
+    let Present { text, key } = shelf.present(&desk.state.scenario);
+    let key: Option<Rc<str>> = key.map(Into::into);
+    let chosen = key.as_deref();
+    let commit = desk.act.reform(move |text| shelf.commit(text));
+    let wrong = desk.state.problem(id);
     let found: Rc<[usize]> = match doing.open {
         true => find(&entries, doing.typed.as_deref().unwrap_or_default()).into(),
         false => Rc::default(),
@@ -57,7 +47,7 @@ pub fn Combobox(props: &Props) -> Html {
     });
 
     let pick = {
-        let (entries, doing, commit) = (entries.clone(), doing.clone(), props.commit.clone());
+        let (entries, doing, commit) = (entries.clone(), doing.clone(), commit.clone());
         Callback::from(move |place: usize| {
             if let Some(entry) = entries.get(place).filter(|entry| entry.is_free()) {
                 doing.set(Doing::default());
@@ -67,7 +57,7 @@ pub fn Combobox(props: &Props) -> Html {
     };
     // Takes what was typed as it stands: an entry by its name, or a text that is none.
     let take_typed = {
-        let (entries, doing, commit) = (entries.clone(), doing.clone(), props.commit.clone());
+        let (entries, doing, commit) = (entries.clone(), doing.clone(), commit.clone());
         Callback::from(move |()| {
             if let Some(text) = doing.typed.as_deref().map(str::trim) {
                 let called = entries.iter().find(|entry| entry.is_called(text));
@@ -78,7 +68,7 @@ pub fn Combobox(props: &Props) -> Html {
     };
 
     let oninput = {
-        let (entries, doing, commit) = (entries.clone(), doing.clone(), props.commit.clone());
+        let (entries, doing, commit) = (entries.clone(), doing.clone(), commit.clone());
         Callback::from(move |event: InputEvent| {
             let text = event.target_unchecked_into::<HtmlInputElement>().value();
             // A whole key, pasted or set by an assistant, needs no further key stroke.
@@ -115,7 +105,7 @@ pub fn Combobox(props: &Props) -> Html {
         })
     };
     let onkeydown = {
-        let (entries, doing, props) = (entries.clone(), doing.clone(), props.clone());
+        let (entries, doing, chosen) = (entries.clone(), doing.clone(), key.clone());
         let (pick, take_typed) = (pick.clone(), take_typed.clone());
         Callback::from(move |event: KeyboardEvent| {
             match (event.key().as_str(), doing.active) {
@@ -125,8 +115,7 @@ pub fn Combobox(props: &Props) -> Html {
                 (key, active) => {
                     let found = find(&entries, doing.typed.as_deref().unwrap_or_default());
                     let here = active.and_then(|active| found.iter().position(|place| *place == active));
-                    let is_chosen =
-                        |place: &usize| props.chosen.as_deref() == Some(entries[*place].key.as_str());
+                    let is_chosen = |place: &usize| chosen.as_deref() == Some(entries[*place].key.as_str());
                     let Some(to) = lead(key, here, found.iter().position(is_chosen), found.len()) else {
                         return;
                     };
@@ -149,28 +138,28 @@ pub fn Combobox(props: &Props) -> Html {
     let onmousedown = Callback::from(|event: MouseEvent| event.prevent_default());
 
     let problem = format!("{id}-problem");
-    let described = props.problem.is_some().then(|| problem.clone());
+    let described = wrong.is_some().then(|| problem.clone());
     let active = doing
         .active
         .filter(|_| doing.open)
         .map(|place| option_id(id, place));
     html! {
         <div class={classes!("combobox", id)}>
-            <label for={id}>{props.shelf.label()}</label>
+            <label for={id}>{shelf.label()}</label>
             <input type="text" {id} role="combobox" autocomplete="off" spellcheck="false" autocapitalize="off"
-                data-testid={format!("{id}-input")} placeholder={props.shelf.placeholder()}
-                value={doing.typed.clone().map_or_else(|| props.value.clone(), AttrValue::from)}
+                data-testid={format!("{id}-input")} placeholder={shelf.placeholder()}
+                value={doing.typed.clone().map_or_else(|| text.into(), AttrValue::from)}
                 aria-expanded={doing.open.to_string()} aria-controls={format!("{id}-list")} aria-autocomplete="list"
                 aria-activedescendant={active} aria-invalid={described.is_some().then_some("true")}
                 aria-describedby={described} {oninput} {onfocus} {onblur} {onclick} {onkeydown} />
             <svg class="chevron" viewBox="0 0 12 12" aria-hidden="true"><path d="M2.5 4.5 6 8l3.5-3.5" /></svg>
-            <ul id={format!("{id}-list")} role="listbox" aria-label={props.shelf.label()} hidden={!doing.open}
+            <ul id={format!("{id}-list")} role="listbox" aria-label={shelf.label()} hidden={!doing.open}
                 {onmousedown}>
                 if doing.open {
                     {options(id, &entries, &found, doing.active, chosen, &pick)}
                 }
             </ul>
-            if let Some(text) = &props.problem {
+            if let Some(text) = &wrong {
                 <p class="problem" id={problem} data-testid="problem">{text}</p>
             }
         </div>

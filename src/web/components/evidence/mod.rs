@@ -3,4 +3,4 @@
 mod panel;
 mod scores;
 
-pub use panel::EvidencePanel;
+pub use panel::evidence_panel;

@@ -6,15 +6,23 @@ use crate::web::browser::use_width;
 use crate::web::chart::{ScatterChart, shapes};
 use crate::web::components::desk::Desk;
 use crate::web::components::keep::keep;
+use crate::web::components::piece::piece;
 use crate::web::evidence::groups;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// Laid out for this width until the real one is known, in pixels.
 const FIRST_WIDTH: u32 = 420;
 
 /// How we know.
-#[component]
-pub fn EvidencePanel(desk: &Desk) -> Html {
+pub fn evidence_panel(desk: &Desk) -> Html {
+    piece("evidence", desk, |desk, context| {
+        use_evidence_panel(desk).run(context)
+    })
+}
+
+#[hook]
+fn use_evidence_panel(desk: &Desk) -> Html {
     let place = use_node_ref();
     let width = match use_width(&place) {
         0 => FIRST_WIDTH,

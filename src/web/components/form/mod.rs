@@ -12,17 +12,17 @@ mod targets;
 mod text;
 
 use super::desk::Desk;
-use super::machine::Machine;
+use super::machine::machine;
 use crate::scenario::{Method, Scenario};
 use crate::web::state::{Field, Setting};
 use crate::web::words::count;
 use advanced::advanced;
 use length::length;
 use number::{Number, number};
-use preset::Presets;
+use preset::presets_list;
 use setting::{radios, select};
 use step::Step;
-use targets::TargetsField;
+use targets::targets;
 use text::text;
 use yew::prelude::*;
 
@@ -33,7 +33,7 @@ pub fn scenario_form(desk: &Desk) -> Html {
     html! {
         <form class="panel scenario" aria-label="Scenario" {onsubmit}>
             <section aria-label="Method">
-                <Presets ..desk.clone() />
+                {presets_list(desk)}
                 {radios(desk, Setting::Stack, "Stack")}
                 {radios(desk, Setting::Method, "Method")}
                 {select(desk, Setting::Weights, "Base weights")}
@@ -52,7 +52,7 @@ pub fn scenario_form(desk: &Desk) -> Html {
                 {radios(desk, Setting::Autocast, "Autocast")}
             </section>
             {advanced(desk)}
-            <Machine ..desk.clone() />
+            {machine(desk)}
         </form>
     }
 }
@@ -72,7 +72,7 @@ fn adapters(desk: &Desk) -> Html {
                 {number(desk, rank, Html::default())}
                 {text(desk, Field::Dropout, "LoRA dropout", "above 0: kept masks and copies")}
             </div>
-            <TargetsField ..desk.clone() />
+            {targets(desk)}
         </>
     }
 }

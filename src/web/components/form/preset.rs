@@ -1,14 +1,22 @@
 //! Common runs to start from.
 
 use crate::web::components::desk::Desk;
+use crate::web::components::piece::piece;
 use crate::web::presets::presets;
 use crate::web::state::Action;
 use web_sys::HtmlSelectElement;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// The list of common runs.
-#[component]
-pub fn Presets(desk: &Desk) -> Html {
+pub fn presets_list(desk: &Desk) -> Html {
+    piece("presets", desk, |desk, context| {
+        use_presets_list(desk).run(context)
+    })
+}
+
+#[hook]
+fn use_presets_list(desk: &Desk) -> Html {
     let all = use_memo((), |()| presets().collect::<Vec<_>>());
     let here = all.iter().position(|(_, run)| *run == desk.state.scenario);
     let onchange = {

@@ -3,8 +3,10 @@
 use super::slot::slot;
 use crate::scenario::Targets;
 use crate::web::components::desk::Desk;
+use crate::web::components::piece::piece;
 use crate::web::state::{Action, Field};
 use web_sys::HtmlInputElement;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 const ATTENTION: &str = "q_proj, k_proj, v_proj, o_proj";
@@ -47,8 +49,12 @@ impl Kind {
 }
 
 /// The target modules.
-#[component]
-pub fn TargetsField(desk: &Desk) -> Html {
+pub fn targets(desk: &Desk) -> Html {
+    piece("targets", desk, |desk, context| use_targets(desk).run(context))
+}
+
+#[hook]
+fn use_targets(desk: &Desk) -> Html {
     let state = &desk.state;
     // A list of one's own stays open even while it says the same as a short form.
     let own = use_state_eq(|| false);

@@ -4,38 +4,38 @@ use crate::advise::solve::{Bound, Largest, Quantity};
 use crate::scenario::{Method, Scenario};
 use crate::web::components::desk::Desk;
 use crate::web::components::job::use_job;
+use crate::web::components::piece::{Show, piece};
 use crate::web::jobs::Job;
 use crate::web::state::Action;
 use crate::web::words::{count, size};
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// One answer a quantity; each is asked for anew only when something else than itself has changed.
-#[component]
-pub fn LargestList(desk: &Desk) -> Html {
-    let scenario = desk.state.answered();
-    let shown = |quantity: Quantity| {
-        quantity != Quantity::Rank || scenario.as_ref().is_some_and(|s| s.method != Method::Full)
-    };
+pub fn largest_list(desk: &Desk) -> Html {
+    let answered = desk.state.answer.last.as_ref();
+    let has_adapters = answered.is_some_and(|last| last.0.method != Method::Full);
+    let shown = |quantity: &Quantity| *quantity != Quantity::Rank || has_adapters;
     html! {
         <ul class="largest" data-testid="largest">
-            for quantity in Quantity::ALL.iter().copied().filter(|quantity| shown(*quantity)) {
-                <LargestOf key={quantity.field()} {quantity} scenario={scenario.clone()} act={desk.act.clone()} />
-            }
+            {for Quantity::ALL.iter().copied().filter(shown).map(|quantity| largest_of(desk, quantity))}
         </ul>
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-struct Asked {
-    quantity: Quantity,
-    scenario: Option<Scenario>,
-    act: Callback<Action>,
+fn largest_of(desk: &Desk, quantity: Quantity) -> Html {
+    let show: Show = match quantity {
+        Quantity::Seq => |desk, context| use_largest(desk, Quantity::Seq).run(context),
+        Quantity::Batch => |desk, context| use_largest(desk, Quantity::Batch).run(context),
+        Quantity::Rank => |desk, context| use_largest(desk, Quantity::Rank).run(context),
+    };
+    piece(quantity.field(), desk, show)
 }
 
-#[component]
-fn LargestOf(asked: &Asked) -> Html {
-    let quantity = asked.quantity;
-    let run = asked.scenario.as_ref().filter(|run| run.gpu.is_some());
+#[hook]
+fn use_largest(desk: &Desk, quantity: Quantity) -> Html {
+    let scenario = desk.state.answered();
+    let run = scenario.as_ref().filter(|run| run.gpu.is_some());
     let job = run.map(|run| Job::Largest(quantity, Box::new(quantity.set(run, 1))));
     let answer = use_job::<Result<Largest, String>>(job);
     let (value, rest) = match (run, answer.as_deref()) {
@@ -44,14 +44,14 @@ fn LargestOf(asked: &Asked) -> Html {
         (_, Some(Err(reason))) => (None, reason.clone()),
         (_, None) => (None, "…".into()),
     };
-    let take = value.zip(asked.scenario.as_ref()).map(|(value, scenario)| {
+    let take = value.zip(scenario.as_ref()).map(|(value, scenario)| {
         let run = Box::new(quantity.set(scenario, value));
-        asked.act.reform(move |_: MouseEvent| Action::Take(run.clone()))
+        desk.act.reform(move |_: MouseEvent| Action::Take(run.clone()))
     });
-    let same = value.is_some() && value == asked.scenario.as_ref().map(|scenario| quantity.of(scenario));
+    let same = value.is_some() && value == scenario.as_ref().map(|scenario| quantity.of(scenario));
     html! {
         <li>
-            <span class="what">{quantity.label()}{given(quantity, asked.scenario.as_ref())}</span>
+            <span class="what">{quantity.label()}{given(quantity, scenario.as_ref())}</span>
             <b data-testid={format!("largest-{}", quantity.field())}>
                 {value.map_or_else(|| "–".to_owned(), count)}
             </b>

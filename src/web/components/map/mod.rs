@@ -4,4 +4,4 @@ mod cells;
 mod largest;
 mod panel;
 
-pub use panel::MapPanel;
+pub use panel::map_panel;

@@ -1,23 +1,29 @@
 //! The panel: the map and the answers below it.
 
 use super::cells::cells;
-use super::largest::LargestList;
+use super::largest::largest_list;
 use crate::web::browser::use_width;
 use crate::web::chart::MapChart;
 use crate::web::components::desk::Desk;
 use crate::web::components::job::use_job;
 use crate::web::components::keep::keep;
+use crate::web::components::piece::piece;
 use crate::web::grid::{Map, key};
 use crate::web::jobs::Job;
 use crate::web::state::{Action, Standing};
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// Laid out for this width until the real one is known, in pixels.
 const FIRST_WIDTH: u32 = 640;
 
 /// The map is filled on another thread; moving along its axes does not fill it anew.
-#[component]
-pub fn MapPanel(desk: &Desk) -> Html {
+pub fn map_panel(desk: &Desk) -> Html {
+    piece("map", desk, |desk, context| use_map_panel(desk).run(context))
+}
+
+#[hook]
+fn use_map_panel(desk: &Desk) -> Html {
     let place = use_node_ref();
     let width = match use_width(&place) {
         0 => FIRST_WIDTH,
@@ -67,7 +73,7 @@ pub fn MapPanel(desk: &Desk) -> Html {
                     </li>
                 }
             </ul>
-            <LargestList ..desk.clone() />
+            {largest_list(desk)}
         </section>
     }
 }

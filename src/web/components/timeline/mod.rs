@@ -6,4 +6,4 @@ mod readout;
 mod view;
 mod zoom;
 
-pub use panel::TimelinePanel;
+pub use panel::timeline_panel;

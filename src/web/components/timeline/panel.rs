@@ -11,16 +11,24 @@ use crate::web::components::desk::Desk;
 use crate::web::components::keep::keep;
 use crate::web::components::later::use_later;
 use crate::web::components::legend::legend;
+use crate::web::components::piece::piece;
 use crate::web::state::Standing;
 use std::rc::Rc;
+use yew::functional::Hook;
 use yew::prelude::*;
 
 /// Laid out for this width until the real one is known, in pixels.
 const FIRST_WIDTH: u32 = 640;
 
 /// One step over time. The replay is read after the answer is on screen.
-#[component]
-pub fn TimelinePanel(desk: &Desk) -> Html {
+pub fn timeline_panel(desk: &Desk) -> Html {
+    piece("timeline", desk, |desk, context| {
+        use_timeline_panel(desk).run(context)
+    })
+}
+
+#[hook]
+fn use_timeline_panel(desk: &Desk) -> Html {
     let place = use_node_ref();
     let width = match use_width(&place) {
         0 => FIRST_WIDTH,
@@ -42,12 +50,7 @@ pub fn TimelinePanel(desk: &Desk) -> Html {
         use_effect_with(scenario, move |_| show.emit(View::default()));
     }
     let old = (desk.state.answer.standing != Standing::Current).then_some("old");
-    let body = match timeline.as_deref() {
-        Some(Some(_)) => html! {
-            <Chart timeline={Drawn(timeline.unwrap_or_default())} view={(*view).clone()} {show} {width} />
-        },
-        _ => Html::default(),
-    };
+    let body = use_chart(Drawn(timeline.unwrap_or_default()), &view, &show, width);
     html! {
         <section class={classes!("panel", "timeline", old)} aria-labelledby="timeline-title">
             <h2 id="timeline-title">{"One step over time"}</h2>
@@ -71,33 +74,22 @@ impl PartialEq for Drawn {
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-struct ChartProps {
-    timeline: Drawn,
-    view: View,
-    show: Callback<View>,
-    width: u32,
-}
-
-#[component]
-fn Chart(props: &ChartProps) -> Html {
+/// The chart with what can be asked of it; nothing before there is a timeline.
+#[hook]
+fn use_chart(whole: Drawn, view: &View, show: &Callback<View>, width: u32) -> Html {
     let svg = use_node_ref();
     let dragged_from = use_state_eq(|| None::<f64>);
     let pointed = use_state_eq(|| 0.0);
-    let window = props.timeline.0.as_ref().as_ref().map(|t| props.view.window(t));
-    let drawn = use_memo(
-        (props.timeline.clone(), window, props.width),
-        |(timeline, window, width)| {
-            let (timeline, window) = (timeline.0.as_ref().as_ref()?, window.clone()?);
-            let chart = chart_of(timeline, window, *width);
-            let shapes = shapes(chart.draw(*width).shapes.iter());
-            Some((chart, shapes))
-        },
-    );
-    let (Some(timeline), Some((chart, shapes))) = (props.timeline.0.as_ref(), drawn.as_ref()) else {
+    let window = whole.0.as_ref().as_ref().map(|timeline| view.window(timeline));
+    let drawn = use_memo((whole.clone(), window, width), |(timeline, window, width)| {
+        let (timeline, window) = (timeline.0.as_ref().as_ref()?, window.clone()?);
+        let chart = chart_of(timeline, window, *width);
+        let shapes = shapes(chart.draw(*width).shapes.iter());
+        Some((chart, shapes))
+    });
+    let (Some(timeline), Some((chart, shapes))) = (whole.0.as_ref(), drawn.as_ref()) else {
         return Html::default();
     };
-    let (view, show, width) = (&props.view, &props.show, props.width);
     let at = view.moment(timeline);
     let asked = {
         let (drawn, window) = (drawn.clone(), chart.window.clone());
@@ -145,7 +137,7 @@ fn Chart(props: &ChartProps) -> Html {
             show.emit(view.ask(None));
         })
     };
-    let onkeydown = keys(&props.timeline.0, view, chart, show);
+    let onkeydown = keys(&whole.0, view, chart, show);
     let (top, foot) = TimelineChart::span();
     let x = chart.pixel(at.clamp(chart.window.start, chart.window.end - 1), width);
     let dragged = dragged_from.filter(|from| (from - *pointed).abs() >= DRAGS);
