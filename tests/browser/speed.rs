@@ -60,8 +60,7 @@ fn report() {
     }
     for (name, model) in [
         ("Llama-3.1-8B", "meta-llama/Llama-3.1-8B"),
-        ("Qwen3-30B-A3B, 48 layers of experts", "Qwen/Qwen3-30B-A3B"),
-        ("Llama-3.1-70B, 80 layers", "meta-llama/Llama-3.1-70B"),
+        ("Qwen3-235B-A22B, 94 layers of experts", "Qwen/Qwen3-235B-A22B"),
     ] {
         on_page(&format!("#model={model}&gpu=h100-80gb-sxm"), |page| {
             let lengths: Vec<String> = (1..16).map(|i| (i * 256 + 17).to_string()).collect();

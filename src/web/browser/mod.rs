@@ -4,9 +4,11 @@ pub mod adapter;
 pub mod address;
 pub mod clipboard;
 pub mod download;
+mod paint;
 pub mod picture;
 pub mod theme;
 mod width;
 pub mod worker;
 
+pub use paint::after_paint;
 pub use width::use_width;

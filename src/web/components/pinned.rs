@@ -6,15 +6,15 @@ use crate::bytes::Bytes;
 use crate::estimate::Estimate;
 use crate::scenario::Difference;
 use crate::web::part::{Part, needed, parts};
-use crate::web::state::{Action, Standing};
+use crate::web::state::Action;
 use yew::prelude::*;
 
 /// The button that pins the present run.
 pub fn pin_button(desk: &Desk) -> Html {
-    let current = desk.state.answer.standing == Standing::Current;
+    let old = desk.state.answer.is_old();
     let onclick = desk.act.reform(|_: MouseEvent| Action::Pin);
     html! {
-        <button type="button" class="small pin" data-testid="pin" {onclick} disabled={!current}
+        <button type="button" class="small pin" data-testid="pin" {onclick} disabled={old}
             title="Keep this run to compare others with it">{"Pin to compare"}</button>
     }
 }

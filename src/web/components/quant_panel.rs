@@ -28,7 +28,7 @@ fn use_quant_panel(desk: &Desk) -> Html {
     // While a field is wrong the chart stays with the last good scenario, as the answer does.
     let answer = &desk.state.answer;
     let scenario = match (&answer.standing, &answer.last) {
-        (Standing::Overtaken, Some(last)) => last.0.clone(),
+        (Standing::Overtaken | Standing::Awaited, Some(last)) => last.0.clone(),
         _ => desk.state.scenario.clone(),
     };
     let rows = use_rows(&scenario, &desk.state.answer);

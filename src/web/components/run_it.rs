@@ -4,7 +4,6 @@ use super::desk::Desk;
 use super::piece::piece;
 use crate::export::{Target, script};
 use crate::web::browser::{clipboard, download};
-use crate::web::state::Standing;
 use yew::functional::Hook;
 use yew::prelude::*;
 
@@ -21,7 +20,7 @@ fn use_run_it(desk: &Desk) -> Html {
         return Html::default();
     };
     let written = use_memo((last, *target), |(last, target)| script(&last.0, *target));
-    let old = (desk.state.answer.standing != Standing::Current).then_some("old");
+    let old = desk.state.answer.is_old().then_some("old");
     let tab = |each: Target| {
         let pressed = *target == each;
         let (target, said) = (target.clone(), said.clone());

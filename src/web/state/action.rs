@@ -48,6 +48,8 @@ pub enum Action {
     Unpin,
     /// Opened a link; its fragment.
     Open(String),
+    /// Has seen what was typed: the time to answer it.
+    Answer,
     /// Has read the notices.
     DismissNotices,
 }

@@ -67,11 +67,15 @@ impl State {
     pub fn reduce(&self, action: Action) -> State {
         let mut state = self.clone();
         let topic = action.topic();
+        let answer = action == Action::Answer;
         state.apply(action);
         if state.scenario != self.scenario {
             state.topic = topic;
         }
         state.settle();
+        if answer && state.answer.standing == Standing::Awaited {
+            state.answer = state.answer.next(&state.scenario);
+        }
         state
     }
 
@@ -96,6 +100,7 @@ impl State {
             Action::Pin => self.pinned.clone_from(&self.answer.last),
             Action::Unpin => self.pinned = None,
             Action::Open(fragment) => self.read_link(&fragment),
+            Action::Answer => {}
             Action::DismissNotices => self.notices.clear(),
         }
     }
@@ -125,7 +130,7 @@ impl State {
     fn settle(&mut self) {
         self.problems = self.scenario.problems();
         if self.all_problems().next().is_none() {
-            self.answer = self.answer.next(&self.scenario);
+            self.answer = self.answer.before(&self.scenario);
         } else {
             self.answer = self.answer.overtaken();
         }

@@ -2,9 +2,9 @@ use super::*;
 use crate::scenario::{Method, Optimizer, WeightFormat};
 
 fn after(actions: impl IntoIterator<Item = Action>) -> State {
-    actions
-        .into_iter()
-        .fold(State::open(""), |state, action| state.reduce(action))
+    actions.into_iter().fold(State::open(""), |state, action| {
+        state.reduce(action).reduce(Action::Answer)
+    })
 }
 
 fn typed(field: Field, text: &str) -> Action {
@@ -29,6 +29,22 @@ fn what_is_typed_is_answered() {
     assert_eq!(state.scenario.seq, 4096);
     assert_eq!(state.answer.standing, Standing::Current);
     assert_ne!(state.answer, State::open("").answer);
+}
+
+#[test]
+fn what_is_typed_is_shown_before_it_is_answered() {
+    let first = State::open("");
+    let typed = first.reduce(typed(Field::Seq, "4096"));
+    assert_eq!(typed.answer.standing, Standing::Awaited);
+    assert_eq!(typed.answer.last, first.answer.last);
+    let answered = typed.reduce(Action::Answer);
+    let estimate = &answered.answer.last.as_ref().unwrap().1;
+    let soon = typed.answer.allocated_bytes(estimate);
+    assert!(soon <= estimate.allocated_bytes && soon > estimate.allocated_bytes / 100 * 99);
+    assert_eq!(
+        answered.answer.allocated_bytes(estimate),
+        estimate.allocated_bytes
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::web::components::desk::Desk;
 use crate::web::components::job::use_job;
 use crate::web::components::piece::piece;
 use crate::web::jobs::Job;
-use crate::web::state::{Action, Standing};
+use crate::web::state::Action;
 use yew::functional::Hook;
 use yew::prelude::*;
 
@@ -41,7 +41,7 @@ fn use_advice_panel(desk: &Desk) -> Html {
     };
     // What was done since then is not undone with it.
     let undoable = undo.as_ref().filter(|(_, _, after)| Some(after) == run.as_ref());
-    let old = (desk.state.answer.standing != Standing::Current).then_some("old");
+    let old = desk.state.answer.is_old().then_some("old");
     html! {
         <section class={classes!("panel", "advice", old)} aria-labelledby="advice-title" data-testid="advice">
             <h2 id="advice-title">{"What to change"}</h2>

@@ -5,7 +5,6 @@ use crate::web::components::desk::Desk;
 use crate::web::components::legend::swatch;
 use crate::web::components::piece::piece;
 use crate::web::part::{Part, needed, parts};
-use crate::web::state::Standing;
 use crate::web::words::size;
 use yew::functional::Hook;
 use yew::prelude::*;
@@ -21,7 +20,7 @@ pub fn breakdown(desk: &Desk) -> Html {
 fn use_breakdown(desk: &Desk) -> Html {
     let looked_at = use_state_eq(|| None::<Part>);
     let answer = &desk.state.answer;
-    let old = (answer.standing != Standing::Current).then_some("old");
+    let old = answer.is_old().then_some("old");
     let Some(last) = &answer.last else {
         return Html::default();
     };

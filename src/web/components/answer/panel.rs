@@ -6,13 +6,12 @@ use super::question::question;
 use super::verdict::verdict;
 use crate::web::components::desk::Desk;
 use crate::web::components::pinned::pin_button;
-use crate::web::state::Standing;
 use yew::prelude::*;
 
 /// The answer at a glance.
 pub fn answer(desk: &Desk) -> Html {
     let answer = &desk.state.answer;
-    let old = (answer.standing != Standing::Current).then_some("old");
+    let old = answer.is_old().then_some("old");
     html! {
         <>
             <section class="panel glance" aria-label="Answer">
@@ -26,7 +25,7 @@ pub fn answer(desk: &Desk) -> Html {
             </section>
             if let Some(last) = &answer.last {
                 <section class={classes!("panel", "figures", old)} aria-label="Quantities">
-                    {quantities(&last.1)}
+                    {quantities(&last.1, answer.allocated_bytes(&last.1))}
                 </section>
             }
         </>

@@ -3,7 +3,6 @@
 use crate::bytes::Bytes;
 use crate::estimate::PhasePeak;
 use crate::web::components::desk::Desk;
-use crate::web::state::Standing;
 use yew::prelude::*;
 
 /// A phase and its highest point over all steps and micro-batches.
@@ -31,7 +30,7 @@ fn highest(phases: &[PhasePeak]) -> Vec<Highest> {
 /// The phases' highest points.
 pub fn phases(desk: &Desk) -> Html {
     let answer = &desk.state.answer;
-    let old = (answer.standing != Standing::Current).then_some("old");
+    let old = answer.is_old().then_some("old");
     let Some(last) = &answer.last else {
         return Html::default();
     };

@@ -5,8 +5,8 @@ use crate::estimate::{Estimate, Verdict};
 use crate::web::words::{count, gib1, params, size};
 use yew::prelude::*;
 
-/// The quantities and the moment of the peak.
-pub fn quantities(estimate: &Estimate) -> Html {
+/// The quantities, with allocated as far as it is known, and the moment of the peak.
+pub fn quantities(estimate: &Estimate, allocated: u64) -> Html {
     let process = estimate.process_bytes;
     let range = format!(
         "what nvidia-smi shows; {} to {} GiB from run to run",
@@ -16,7 +16,7 @@ pub fn quantities(estimate: &Estimate) -> Html {
     html! {
         <>
             <dl class="quantities">
-                {quantity("allocated", "allocated", estimate.allocated_bytes, "peak of live tensors, torch’s max_\u{200b}memory_\u{200b}allocated")}
+                {quantity("allocated", "allocated", allocated, "peak of live tensors, torch’s max_\u{200b}memory_\u{200b}allocated")}
                 {quantity("reserved", "reserved", estimate.reserved_bytes, "held by the caching allocator, max_\u{200b}memory_\u{200b}reserved")}
                 {quantity("process", "process", process.expected, &range)}
                 {quantity("least", "least capacity", estimate.least_capacity_bytes, "the least memory with which the allocator gets through")}

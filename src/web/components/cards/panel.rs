@@ -11,7 +11,7 @@ use crate::web::components::desk::Desk;
 use crate::web::components::job::use_job;
 use crate::web::components::piece::piece;
 use crate::web::jobs::{Job, OnCards};
-use crate::web::state::{Action, Standing};
+use crate::web::state::Action;
 use yew::functional::Hook;
 use yew::prelude::*;
 
@@ -61,7 +61,7 @@ fn use_cards_panel(desk: &Desk) -> Html {
     let shown = look.of(cards);
     let cheapest = cheapest_card(cards).map(|card| card.gpu);
     let own = desk.state.scenario.gpu.as_deref();
-    let old = (desk.state.answer.standing != Standing::Current).then_some("old");
+    let old = desk.state.answer.is_old().then_some("old");
     let full = chosen.len() >= MOST_COMPARED;
     html! {
         <section class={classes!("panel", "cards", old)} aria-labelledby="cards-title">

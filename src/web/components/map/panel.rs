@@ -10,7 +10,7 @@ use crate::web::components::keep::keep;
 use crate::web::components::piece::piece;
 use crate::web::grid::{Map, key};
 use crate::web::jobs::Job;
-use crate::web::state::{Action, Standing};
+use crate::web::state::Action;
 use yew::functional::Hook;
 use yew::prelude::*;
 
@@ -54,7 +54,7 @@ fn use_map_panel(desk: &Desk) -> Html {
             Action::Take(Box::new(run))
         })
     };
-    let old = (desk.state.answer.standing != Standing::Current).then_some("old");
+    let old = desk.state.answer.is_old().then_some("old");
     html! {
         <section class={classes!("panel", "map", old)} aria-labelledby="map-title">
             <h2 id="map-title">{"Longest sequence × batch"}</h2>

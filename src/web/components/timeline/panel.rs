@@ -12,7 +12,6 @@ use crate::web::components::keep::keep;
 use crate::web::components::later::use_later;
 use crate::web::components::legend::legend;
 use crate::web::components::piece::piece;
-use crate::web::state::Standing;
 use std::rc::Rc;
 use yew::functional::Hook;
 use yew::prelude::*;
@@ -49,7 +48,7 @@ fn use_timeline_panel(desk: &Desk) -> Html {
         let show = show.clone();
         use_effect_with(scenario, move |_| show.emit(View::default()));
     }
-    let old = (desk.state.answer.standing != Standing::Current).then_some("old");
+    let old = desk.state.answer.is_old().then_some("old");
     let body = use_chart(Drawn(timeline.unwrap_or_default()), &view, &show, width);
     html! {
         <section class={classes!("panel", "timeline", old)} aria-labelledby="timeline-title">
