@@ -1,9 +1,11 @@
 //! The cards: memory, capability, speed, and how a browser names them.
 
 use super::nearest;
+use super::row::Row;
 use super::shelf::{Shelf, embedded};
 use crate::bytes::{GIB, MIB};
 use serde::Deserialize;
+use serde_json::Value;
 use std::sync::OnceLock;
 
 /// A card, or one of the devices that software sees where a board has two.
@@ -128,11 +130,40 @@ impl Gpu {
     }
 }
 
-pub(super) static GPUS: Shelf<Gpu> = Shelf::new();
+pub(super) static GPUS: Shelf<Gpu> = Shelf::new(read);
 
 /// Every card, by vendor and generation.
 pub fn gpus() -> &'static [Gpu] {
     GPUS.rows(embedded!("data/gpus.json"))
+}
+
+fn read(row: Value) -> Gpu {
+    let mut row = Row::from(row);
+    let seen = row.list("torch_total_gib_seen");
+    Gpu {
+        slug: row.text("slug"),
+        aliases: row.texts("aliases"),
+        name: row.text("name"),
+        vendor: row.text("vendor"),
+        architecture: row.text("architecture"),
+        compute_capability: row.maybe_text("compute_capability"),
+        target: row.maybe_text("target"),
+        form: row.text("form"),
+        memory_gib: row.whole("memory_gib"),
+        devices: row.maybe_whole("devices").unwrap_or_else(one),
+        reported_memory_mib: row.maybe_whole("reported_memory_mib"),
+        reported_memory_mib_inferred: row.maybe_whole("reported_memory_mib_inferred"),
+        torch_total_gib_seen: seen.iter().filter_map(Value::as_f64).collect(),
+        bandwidth_gb_s: row.number("bandwidth_gb_s"),
+        bf16: row.flag("bf16"),
+        fp8: row.flag("fp8"),
+        fp4: row.flag("fp4"),
+        pci_device_ids: row.texts("pci_device_ids"),
+        webgpu_vendor: row.text("webgpu_vendor"),
+        webgpu_architecture: row.text("webgpu_architecture"),
+        renderer: row.text("renderer"),
+        note: row.maybe_text("note"),
+    }
 }
 
 /// The card with this slug, alias or name, however it is written: `rtx-4090`, `RTX 4090`,
@@ -187,7 +218,8 @@ mod tests {
     #[test]
     fn all_cards_are_read() {
         let parsed: Result<Vec<Gpu>, _> = serde_json::from_str(include_str!("data/gpus.json"));
-        assert_eq!(parsed.map(|g| g.len()).map_err(|e| e.to_string()), Ok(137));
+        assert_eq!(parsed.map_err(|e| e.to_string()).as_deref(), Ok(gpus()));
+        assert_eq!(gpus().len(), 137);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod models;
 mod nearest;
 mod prices;
 mod renderer;
+mod row;
 mod shelf;
 mod supply;
 mod variants;
@@ -28,3 +29,6 @@ pub use supply::{Catalog, supply};
 pub use variants::{Variants, variants, variants_of};
 
 pub(crate) use nearest::similarity;
+pub(crate) use row::Row;
+#[cfg(feature = "app")]
+pub(crate) use row::elements;

@@ -1,9 +1,11 @@
 //! The models: architecture, parameter counts, licence.
 
 use super::nearest;
+use super::row::Row;
 use super::shelf::{Shelf, embedded};
 use crate::model::HfConfig;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// A model of the Hub. Counts are elements, not bytes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -57,11 +59,36 @@ impl Model {
     }
 }
 
-pub(super) static MODELS: Shelf<Model> = Shelf::new();
+pub(super) static MODELS: Shelf<Model> = Shelf::new(read);
 
 /// Every model, families together.
 pub fn models() -> &'static [Model] {
     MODELS.rows(embedded!("data/models.json"))
+}
+
+fn read(row: Value) -> Model {
+    let mut row = Row::from(row);
+    let config = match row.take("config") {
+        Value::Object(keys) => HfConfig::read(keys).0,
+        _ => HfConfig::default(),
+    };
+    Model {
+        id: row.text("id"),
+        family: row.text("family"),
+        license: row.maybe_text("license"),
+        gated: row.maybe_flag("gated"),
+        config,
+        text_params: row.whole("text_params"),
+        vision_params: row.maybe_whole("vision_params"),
+        projector_params: row.maybe_whole("projector_params"),
+        audio_params: row.maybe_whole("audio_params"),
+        vision_audio_params: row.maybe_whole("vision_audio_params"),
+        computed_params: row.whole("computed_params"),
+        computed_active_params: row.maybe_whole("computed_active_params"),
+        mtp_params: row.maybe_whole("mtp_params"),
+        checkpoint_only_params: row.maybe_whole("checkpoint_only_params"),
+        note: row.maybe_text("note"),
+    }
 }
 
 /// The model with this Hub id, upper and lower case alike.
@@ -84,7 +111,7 @@ mod tests {
     #[test]
     fn all_models_are_read_and_their_ids_are_unique() {
         let parsed: Result<Vec<Model>, _> = serde_json::from_str(include_str!("data/models.json"));
-        assert_eq!(parsed.map(|m| m.len()).map_err(|e| e.to_string()), Ok(222));
+        assert_eq!(parsed.map_err(|e| e.to_string()).as_deref(), Ok(models()));
         let ids: HashSet<_> = models().iter().map(|m| m.id.to_lowercase()).collect();
         assert_eq!(ids.len(), 222);
     }

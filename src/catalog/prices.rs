@@ -1,7 +1,9 @@
 //! What an hour of a card costs.
 
+use super::row::Row;
 use super::shelf::{Shelf, embedded};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// One offer: a card in an instance type of a cloud. Prices are US dollars per card and hour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,11 +28,38 @@ pub struct Price {
     pub date: String,
 }
 
-pub(super) static PRICES: Shelf<Price> = Shelf::new();
+pub(super) static PRICES: Shelf<Price> = Shelf::new(read);
 
 /// Every offer.
 pub fn prices() -> &'static [Price] {
     PRICES.rows(embedded!("data/prices.json"))
+}
+
+const COLUMNS: [&str; 9] = [
+    "gpu",
+    "cloud",
+    "instance",
+    "gpus",
+    "on_demand",
+    "on_demand_median",
+    "spot",
+    "spot_median",
+    "date",
+];
+
+fn read(row: Value) -> Price {
+    let mut row = Row::of_columns(row, &COLUMNS);
+    Price {
+        gpu: row.text("gpu"),
+        cloud: row.text("cloud"),
+        instance: row.text("instance"),
+        gpus: row.whole("gpus") as u32,
+        on_demand: row.maybe_number("on_demand"),
+        on_demand_median: row.maybe_number("on_demand_median"),
+        spot: row.maybe_number("spot"),
+        spot_median: row.maybe_number("spot_median"),
+        date: row.text("date"),
+    }
 }
 
 /// The offers of one card, by its slug.
@@ -45,7 +74,8 @@ mod tests {
     #[test]
     fn all_prices_are_read_and_belong_to_a_card() {
         let parsed: Result<Vec<Price>, _> = serde_json::from_str(include_str!("data/prices.json"));
-        assert_eq!(parsed.map(|p| p.len()).map_err(|e| e.to_string()), Ok(204));
+        assert_eq!(parsed.map_err(|e| e.to_string()).as_deref(), Ok(prices()));
+        assert_eq!(prices().len(), 204);
         for price in prices() {
             assert_eq!(
                 super::super::gpu(&price.gpu).map(|g| g.slug.as_str()),

@@ -1,7 +1,9 @@
 //! Where the rows of a catalog are kept: read from the program itself, or supplied at run time by one that is built
 //! without the feature `catalogs`.
 
+use super::row::elements;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::sync::OnceLock;
 
 /// The text of a data file; empty in a program that is supplied with it.
@@ -16,21 +18,26 @@ macro_rules! embedded {
 pub(super) use embedded;
 
 /// The rows of one catalog, read once.
-pub(super) struct Shelf<T>(OnceLock<Vec<T>>);
+pub(super) struct Shelf<T> {
+    rows: OnceLock<Vec<T>>,
+    /// Reads a row that is known to be sound.
+    read: fn(Value) -> T,
+}
 
 impl<T: DeserializeOwned> Shelf<T> {
-    pub const fn new() -> Self {
-        Shelf(OnceLock::new())
+    pub const fn new(read: fn(Value) -> T) -> Self {
+        let rows = OnceLock::new();
+        Shelf { rows, read }
     }
 
     /// The rows, read from `embedded` when they are first asked for. Without any text they are none until supplied.
     pub fn rows(&self, embedded: &str) -> &[T] {
         if embedded.is_empty() {
-            return self.0.get().map_or(&[], Vec::as_slice);
+            return self.rows.get().map_or(&[], Vec::as_slice);
         }
         // A test parses each file; unreadable data would be an empty catalog, not a panic.
-        self.0
-            .get_or_init(|| serde_json::from_str(embedded).unwrap_or_default())
+        self.rows
+            .get_or_init(|| elements(embedded).into_iter().map(self.read).collect())
     }
 
     /// Keeps the rows of this text, unless there are some.
@@ -38,7 +45,7 @@ impl<T: DeserializeOwned> Shelf<T> {
     /// # Errors
     /// The text does not hold such rows.
     pub fn supply(&self, json: &str) -> serde_json::Result<()> {
-        let _ = self.0.set(serde_json::from_str(json)?);
+        let _ = self.rows.set(serde_json::from_str(json)?);
         Ok(())
     }
 }
@@ -47,9 +54,13 @@ impl<T: DeserializeOwned> Shelf<T> {
 mod tests {
     use super::*;
 
+    fn numbers() -> Shelf<u64> {
+        Shelf::new(|row| row.as_u64().unwrap_or_default())
+    }
+
     #[test]
     fn rows_are_supplied_once_where_none_are_embedded() {
-        let shelf = Shelf::<u8>::new();
+        let shelf = numbers();
         assert!(shelf.rows("").is_empty());
         assert!(shelf.supply("[1, 'two']").is_err());
         shelf.supply("[1, 2]").unwrap();
@@ -59,7 +70,7 @@ mod tests {
 
     #[test]
     fn embedded_rows_are_read_when_they_are_asked_for() {
-        assert_eq!(Shelf::<u8>::new().rows("[1, 2]"), [1, 2]);
-        assert!(Shelf::<u8>::new().rows("[1, 2").is_empty());
+        assert_eq!(numbers().rows("[1, 2]"), [1, 2]);
+        assert!(numbers().rows("[1, 2").is_empty());
     }
 }

@@ -1,9 +1,11 @@
 //! The repositories that Unsloth publishes of a model: what a user would load for each format.
 
 use super::models::model;
+use super::row::Row;
 use super::shelf::{Shelf, embedded};
 use crate::scenario::WeightFormat;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Published repositories of one model.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -50,11 +52,30 @@ impl Variants {
     }
 }
 
-pub(super) static VARIANTS: Shelf<Variants> = Shelf::new();
+pub(super) static VARIANTS: Shelf<Variants> = Shelf::new(read);
 
 /// Every model of the catalog of which Unsloth publishes a variant.
 pub fn variants() -> &'static [Variants] {
     VARIANTS.rows(embedded!("data/variants.json"))
+}
+
+fn read(row: Value) -> Variants {
+    let mut row = Row::from(row);
+    let mut name = |key| match row.take(key) {
+        Value::Bool(usual) => Some(Name::Usual(usual)),
+        Value::String(other) => Some(Name::Other(other)),
+        _ => None,
+    };
+    let [bf16, nf4, dynamic, block, rows] = ["bf16", "nf4", "dynamic", "block", "rows"].map(&mut name);
+    Variants {
+        id: row.text("id"),
+        bf16,
+        nf4,
+        dynamic,
+        block,
+        rows,
+        skip: Some(row.texts("skip")).filter(|skip| !skip.is_empty()),
+    }
 }
 
 /// Unsloth's variants of the model with this Hub id, upper and lower case alike.
@@ -70,7 +91,8 @@ mod tests {
     #[test]
     fn every_row_is_read_and_names_a_model_of_the_catalog() {
         let parsed: Result<Vec<Variants>, _> = serde_json::from_str(include_str!("data/variants.json"));
-        assert_eq!(parsed.map(|rows| rows.len()).map_err(|e| e.to_string()), Ok(153));
+        assert_eq!(parsed.map_err(|e| e.to_string()).as_deref(), Ok(variants()));
+        assert_eq!(variants().len(), 153);
         for row in variants() {
             assert!(model(&row.id).is_some(), "{}", row.id);
         }

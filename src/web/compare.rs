@@ -2,9 +2,10 @@
 
 use crate::estimate::{Estimate, Verdict};
 use crate::scenario::{Scenario, WeightFormat};
-use crate::web::jobs::Estimated;
+use crate::web::jobs::Loaded;
 use crate::web::part::{Part, needed, needed_range, parts};
 use crate::web::state::with_weights;
+use serde::{Deserialize, Serialize};
 
 /// The formats that are compared, widest first.
 pub const FORMATS: [WeightFormat; 7] = [
@@ -24,7 +25,7 @@ pub fn formats(scenario: &Scenario) -> Vec<WeightFormat> {
 }
 
 /// What a bar stands for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// The stacked parts, in bytes.
     pub parts: Vec<(Part, u64)>,
@@ -35,7 +36,8 @@ pub struct Load {
 }
 
 impl Load {
-    fn of(estimate: &Estimate) -> Self {
+    /// The bar of an estimate.
+    pub fn of(estimate: &Estimate) -> Self {
         let [low, high] = needed_range(estimate);
         Load {
             parts: parts(estimate),
@@ -87,10 +89,10 @@ impl Rows {
         variants.find(|variant| self.find(variant).is_none())
     }
 
-    /// Takes the answer to an estimate of a variant, as JSON. One that cannot be read is a row without a bar.
-    pub fn take(&mut self, variant: Scenario, answer: &str) {
-        let estimated: Estimated = serde_json::from_str(answer).unwrap_or_else(|_| Err(String::new()));
-        self.keep(variant, estimated.map(|estimate| Load::of(&estimate)));
+    /// Takes a variant's bar as the worker answered. An answer that cannot be read is a row without a bar.
+    pub fn take(&mut self, variant: Scenario, answer: &[u8]) {
+        let loaded: Loaded = postcard::from_bytes(answer).unwrap_or_else(|_| Err(String::new()));
+        self.keep(variant, loaded);
     }
 
     /// The rows of a scenario that are known.
@@ -131,8 +133,8 @@ mod tests {
         let Some(variant) = rows.missing(scenario) else {
             return false;
         };
-        let job = serde_json::to_string(&Job::Estimate(Box::new(variant.clone()))).unwrap();
-        rows.take(variant, &answer(&job));
+        let job = Job::Load(Box::new(variant.clone()));
+        rows.take(variant, &answer(&job.message()));
         true
     }
 

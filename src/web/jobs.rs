@@ -1,18 +1,20 @@
-//! Work that takes longer than a frame, as messages: what is asked and what is answered travels as JSON between the page
-//! and its worker. No browser in here.
+//! Work that takes longer than a frame, as messages between the page and its worker. They are written by postcard, field
+//! after field without names, and scenarios as links: both sides are the same program. No browser in here.
 
 use crate::advise::solve::{Cards, Quantity, largest};
-use crate::advise::{Lever, Observed, Question, Remedy, levers, remedy, tree};
-use crate::estimate::{Estimate, EstimateError, Verdict, estimate};
+use crate::advise::{Observed, levers, remedy, tree};
+use crate::estimate::{EstimateError, Verdict, estimate};
 use crate::scenario::Scenario;
+use crate::web::advice::{Advice, Change, Question, Remedy};
+use crate::web::compare::Load;
 use crate::web::grid::{Map, Search};
 use serde::{Deserialize, Serialize};
 
 /// What can be asked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Job {
-    /// An estimate, answered by an [`Estimated`].
-    Estimate(Box<Scenario>),
+    /// The bar of an estimate, answered by a [`Loaded`].
+    Load(Box<Scenario>),
     /// The run on every card, answered by [`OnCards`].
     Cards(Box<Scenario>),
     /// The map of lengths and batches, answered by a [`Map`].
@@ -20,57 +22,79 @@ pub enum Job {
     /// The largest value that fits, answered by a [`Largest`](crate::advise::solve::Largest), or the reason why there is
     /// none.
     Largest(Quantity, Box<Scenario>),
-    /// What to change, with what the user says of the accuracy; answered by an [`Advice`](crate::web::advice::Advice).
+    /// What to change, with what the user says of the accuracy; answered by an [`Advice`] where there is an estimate.
     Advice(Box<Scenario>, Option<bool>),
 }
 
-/// An estimate, or the reason why there is none.
-pub type Estimated = Result<Estimate, String>;
+/// A job without its scenario.
+#[derive(Serialize, Deserialize)]
+enum Kind {
+    Load,
+    Cards,
+    Map,
+    Largest(Quantity),
+    Advice(Option<bool>),
+}
+
+impl Job {
+    /// The message that asks for it.
+    pub fn message(&self) -> Vec<u8> {
+        let (kind, run) = match self {
+            Job::Load(run) => (Kind::Load, run),
+            Job::Cards(run) => (Kind::Cards, run),
+            Job::Map(run) => (Kind::Map, run),
+            Job::Largest(quantity, run) => (Kind::Largest(*quantity), run),
+            Job::Advice(run, accuracy_drops) => (Kind::Advice(*accuracy_drops), run),
+        };
+        written(&(kind, run.to_fragment()))
+    }
+}
+
+/// The bar of an estimate, or the reason why there is none.
+pub type Loaded = Result<Load, String>;
 
 /// The cards on which the run is modelled: slug, verdict, bytes to spare.
 pub type OnCards = Vec<(String, Verdict, i64)>;
 
-/// Answers a job, both as JSON. A message that is none is answered by `null`, which no asker takes for an answer.
-pub fn answer(message: &str) -> String {
-    match serde_json::from_str(message) {
-        Ok(job) => done(job).unwrap_or_default(),
-        Err(_) => "null".into(),
-    }
-}
-
-fn done(job: Job) -> serde_json::Result<String> {
-    match job {
-        Job::Estimate(run) => {
-            let estimated: Estimated = estimate(&run).map_err(|error| reason(&error));
-            serde_json::to_string(&estimated)
-        }
-        Job::Cards(run) => serde_json::to_string(&on_cards(&run)),
-        Job::Map(run) => serde_json::to_string(&map(&run)),
-        Job::Largest(quantity, run) => {
-            let largest = largest(&run, quantity).map_err(|error| reason(&error));
-            serde_json::to_string(&largest)
-        }
-        Job::Advice(run, accuracy_drops) => advice(&run, Observed { accuracy_drops }),
-    }
-}
-
-/// Levers, remedy and tree, as [`Advice`](crate::web::advice::Advice) reads them.
-fn advice(run: &Scenario, observed: Observed) -> serde_json::Result<String> {
-    #[derive(Serialize)]
-    struct Found {
-        levers: Vec<Lever>,
-        remedy: Option<Remedy>,
-        tree: Vec<Question>,
-    }
-    let Ok(before) = estimate(run) else {
-        return Ok("null".into());
+/// Answers a message; one that is none by nothing, which no asker takes for an answer.
+pub fn answer(message: &[u8]) -> Vec<u8> {
+    let Ok((kind, link)) = postcard::from_bytes::<(Kind, &str)>(message) else {
+        return Vec::new();
     };
+    let run = Scenario::from_fragment(link).scenario;
+    match kind {
+        Kind::Load => {
+            let loaded: Loaded = estimate(&run)
+                .map(|estimate| Load::of(&estimate))
+                .map_err(|error| reason(&error));
+            written(&loaded)
+        }
+        Kind::Cards => written(&on_cards(&run)),
+        Kind::Map => written(&map(&run)),
+        Kind::Largest(quantity) => written(&largest(&run, quantity).map_err(|error| reason(&error))),
+        Kind::Advice(accuracy_drops) => advice(&run, Observed { accuracy_drops })
+            .map(|advice| written(&advice))
+            .unwrap_or_default(),
+    }
+}
+
+fn written<T: Serialize>(message: &T) -> Vec<u8> {
+    // Into memory: it cannot fail.
+    postcard::to_allocvec(message).unwrap_or_default()
+}
+
+/// Levers, remedy and tree.
+fn advice(run: &Scenario, observed: Observed) -> Option<Advice> {
+    let before = estimate(run).ok()?;
     // Without a card there is nothing to fit.
     let remedy = remedy(run, &before).unwrap_or_default();
-    serde_json::to_string(&Found {
-        levers: levers(run, &before),
-        tree: tree(run, &before, remedy.as_ref(), observed),
-        remedy,
+    Some(Advice {
+        levers: levers(run, &before).into_iter().map(Change::from).collect(),
+        tree: tree(run, &before, remedy.as_ref(), observed)
+            .into_iter()
+            .map(Question::from)
+            .collect(),
+        remedy: remedy.map(Remedy::from),
     })
 }
 
@@ -105,10 +129,9 @@ mod tests {
     use super::*;
     use crate::advise::solve::Largest;
     use crate::scenario::{Method, WeightFormat};
-    use crate::web::advice::Advice;
 
-    fn asked(job: Job) -> String {
-        answer(&serde_json::to_string(&job).unwrap())
+    fn asked<T: serde::de::DeserializeOwned>(job: Job) -> T {
+        postcard::from_bytes(&answer(&job.message())).unwrap()
     }
 
     fn run() -> Box<Scenario> {
@@ -116,23 +139,22 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_comes_back_as_it_is() {
-        let back: Estimated = serde_json::from_str(&asked(Job::Estimate(run()))).unwrap();
-        assert_eq!(back, Ok(estimate(&run()).unwrap()));
+    fn a_bar_comes_back_as_it_is() {
+        let back: Loaded = asked(Job::Load(run()));
+        assert_eq!(back, Ok(Load::of(&estimate(&run()).unwrap())));
         let mut unsound = run();
         (unsound.method, unsound.weights) = (Method::Full, WeightFormat::Nf4);
-        let back: Estimated = serde_json::from_str(&asked(Job::Estimate(unsound))).unwrap();
+        let back: Loaded = asked(Job::Load(unsound));
         assert!(back.unwrap_err().contains("cannot be trained"));
     }
 
     #[test]
     fn every_other_job_is_answered_in_its_own_type() {
-        let cards: OnCards = serde_json::from_str(&asked(Job::Cards(run()))).unwrap();
+        let cards: OnCards = asked(Job::Cards(run()));
         assert!(cards.len() > 100);
-        let map: Map = serde_json::from_str(&asked(Job::Map(run()))).unwrap();
+        let map: Map = asked(Job::Map(run()));
         assert!(map[0][0].live.is_some());
-        let seq: Result<Largest, String> =
-            serde_json::from_str(&asked(Job::Largest(Quantity::Seq, run()))).unwrap();
+        let seq: Result<Largest, String> = asked(Job::Largest(Quantity::Seq, run()));
         assert!(seq.unwrap().value > Some(2048));
     }
 
@@ -142,7 +164,7 @@ mod tests {
             gpu: Some("rtx-3060-12gb".into()),
             ..Scenario::default()
         };
-        let advice: Advice = serde_json::from_str(&asked(Job::Advice(Box::new(tight), None))).unwrap();
+        let advice: Advice = asked(Job::Advice(Box::new(tight), None));
         assert!(advice.remedy.is_some_and(|remedy| !remedy.steps.is_empty()));
         assert!(advice.levers.iter().any(|lever| lever.effect.is_some()));
         let lit: Vec<_> = advice.tree.iter().filter(|question| question.lit).collect();
@@ -153,6 +175,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_answered_by_nothing() {
-        assert_eq!(answer("ready"), "null");
+        assert!(answer(b"").is_empty());
+        assert!(answer(b"ready").is_empty());
     }
 }

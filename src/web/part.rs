@@ -3,9 +3,10 @@
 //! it can: cache that the allocator gives back when memory runs short (up to *process*).
 
 use crate::estimate::{Category, Estimate};
+use serde::{Deserialize, Serialize};
 
 /// One part of a stacked bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Part {
     /// Live tensors of one category; together they are *allocated*.
     Live(Category),

@@ -3,6 +3,7 @@
 
 use crate::web::jobs::{self, Job};
 use gloo::timers::callback::Timeout;
+use js_sys::Uint8Array;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use wasm_bindgen::closure::Closure;
@@ -24,8 +25,8 @@ pub fn serve() {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let page = scope.clone();
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-        let answer = jobs::answer(&event.data().as_string().unwrap_or_default());
-        let _ = page.post_message(&JsValue::from_str(&answer));
+        let answer = jobs::answer(&bytes(&event.data()));
+        let _ = page.post_message(&Uint8Array::from(answer.as_slice()));
     });
     scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     // It listens for as long as the thread lives.
@@ -33,7 +34,7 @@ pub fn serve() {
     let _ = scope.post_message(&JsValue::from_str(READY));
 }
 
-type Tell = Box<dyn FnOnce(String)>;
+type Tell = Box<dyn FnOnce(Vec<u8>)>;
 
 struct Asked {
     ticket: u64,
@@ -84,7 +85,7 @@ impl Drop for Ticket {
 }
 
 /// Asks for work to be done; `tell` is given the answer unless the ticket is dropped before.
-pub fn ask(job: Job, tell: impl FnOnce(String) + 'static) -> Ticket {
+pub fn ask(job: Job, tell: impl FnOnce(Vec<u8>) + 'static) -> Ticket {
     let ticket = OFFICE.with_borrow_mut(|office| {
         office.last += 1;
         let ticket = office.last;
@@ -108,22 +109,29 @@ fn go_on() {
         let Some(asked) = office.waiting.pop_front() else {
             return;
         };
-        let message = serde_json::to_string(&asked.job).unwrap_or_default();
+        let message = asked.job.message();
         office.at_work = Some(Some(asked));
         match &office.hand {
-            Hand::Worker { worker, .. } => drop(worker.post_message(&JsValue::from_str(&message))),
+            Hand::Worker { worker, .. } => drop(worker.post_message(&Uint8Array::from(message.as_slice()))),
             _ => drop(Timeout::new(0, move || take(jobs::answer(&message))).forget()),
         }
     });
 }
 
 /// Takes an answer, and goes on.
-fn take(answer: String) {
+fn take(answer: Vec<u8>) {
     let done = OFFICE.with_borrow_mut(|office| office.at_work.take());
     if let Some(Some(asked)) = done {
         (asked.tell)(answer);
     }
     go_on();
+}
+
+/// The bytes of a message.
+fn bytes(data: &JsValue) -> Vec<u8> {
+    data.dyn_ref::<Uint8Array>()
+        .map(Uint8Array::to_vec)
+        .unwrap_or_default()
 }
 
 /// Starts the worker.
@@ -132,8 +140,7 @@ fn hire() -> Option<Worker> {
     options.set_type(WorkerType::Module);
     let worker = Worker::new_with_options("./worker.js", &options).ok()?;
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
-        let text = event.data().as_string().unwrap_or_default();
-        if text == READY {
+        if event.data() == READY {
             OFFICE.with_borrow_mut(|office| {
                 if let Hand::Worker { ready, .. } = &mut office.hand {
                     *ready = true;
@@ -141,7 +148,7 @@ fn hire() -> Option<Worker> {
             });
             go_on();
         } else {
-            take(text);
+            take(bytes(&event.data()));
         }
     });
     // A worker that cannot start, or has come to grief, is replaced by this thread; its job is begun anew.

@@ -14,7 +14,7 @@ pub fn use_job<T: DeserializeOwned + 'static>(job: Option<Job>) -> Option<Rc<T>>
     use_effect_with(job, move |job| {
         let ticket = job.clone().map(|job| {
             ask(job, move |answer| {
-                if let Ok(answer) = serde_json::from_str(&answer) {
+                if let Ok(answer) = postcard::from_bytes(&answer) {
                     setter.set(Some(Rc::new(answer)));
                 }
             })

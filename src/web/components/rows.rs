@@ -56,7 +56,7 @@ impl Search {
             None => (self.tell)(Rc::new(self.known.borrow().all(&self.scenario))),
             Some(variant) => {
                 let search = self.clone();
-                let job = Job::Estimate(Box::new(variant.clone()));
+                let job = Job::Load(Box::new(variant.clone()));
                 let ticket = ask(job, move |answer| {
                     search.known.borrow_mut().take(variant, &answer);
                     search.go_on();

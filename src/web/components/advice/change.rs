@@ -29,14 +29,15 @@ pub fn then(effect: &Effect) -> Html {
 }
 
 /// The button that makes a change.
-pub fn apply_button(label: &str, scenario: Option<&Scenario>, apply: &Apply) -> Html {
-    let Some(run) = scenario.cloned() else {
+pub fn apply_button(label: &str, link: Option<&String>, apply: &Apply) -> Html {
+    let Some(link) = link.cloned() else {
         return Html::default();
     };
     let name = label.to_owned();
+    let changed = move |_: MouseEvent| (name.clone(), Scenario::from_fragment(&link).scenario);
     html! {
         <button type="button" class="small" aria-label={format!("Apply: {label}")}
-            onclick={apply.reform(move |_: MouseEvent| (name.clone(), run.clone()))}>{"apply"}</button>
+            onclick={apply.reform(changed)}>{"apply"}</button>
     }
 }
 
@@ -52,7 +53,7 @@ pub fn change(change: &Change, apply: &Apply) -> Html {
                 <span class="note">{change.cost.label()}{": "}{told}</span>
             </span>
             {change.effect.as_ref().map(then)}
-            {apply_button(&change.label, change.scenario.as_ref(), apply)}
+            {apply_button(&change.label, change.link.as_ref(), apply)}
         </li>
     }
 }

@@ -81,7 +81,7 @@ fn remedy(remedy: &Remedy, apply: &super::change::Apply) -> Html {
             </p>
             <p>
                 <b class="saves">{saves(&remedy.effect)}</b>{" "}{then(&remedy.effect)}{" "}
-                {apply_button("all of these changes", Some(&remedy.scenario), apply)}
+                {apply_button("all of these changes", Some(&remedy.link), apply)}
             </p>
         </div>
     }
