@@ -29,6 +29,7 @@ pub mod quant;
 pub mod replay;
 pub mod scenario;
 pub mod score;
+mod sort;
 pub mod stack;
 pub mod validate;
 #[cfg(feature = "app")]

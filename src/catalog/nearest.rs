@@ -1,5 +1,7 @@
 //! What was meant: ranks named things by how close their names are to a text.
 
+use crate::sort::sort_by;
+
 /// Spelling below this similarity (0 to 1) is no suggestion.
 const LEAST_SIMILARITY: f64 = 0.5;
 
@@ -27,7 +29,7 @@ fn best(scores: Vec<f64>, n: usize) -> Vec<usize> {
         .enumerate()
         .filter(|(_, score)| *score >= LEAST_SIMILARITY)
         .collect();
-    ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    sort_by(&mut ranked, |a, b| b.1.total_cmp(&a.1));
     ranked.into_iter().take(n).map(|(index, _)| index).collect()
 }
 

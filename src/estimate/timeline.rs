@@ -6,6 +6,7 @@ use super::{Category, EstimateError, resolve};
 use crate::replay::serve::serve;
 use crate::replay::{Alloc, Event, Phase, Recording};
 use crate::scenario::Scenario;
+use crate::sort::sort_by_key;
 use crate::stack::{Detail, record};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -262,7 +263,7 @@ impl Timeline {
                 bytes,
             })
             .collect();
-        alive.sort_by_key(|tensors| std::cmp::Reverse(tensors.bytes));
+        sort_by_key(&mut alive, |tensors| std::cmp::Reverse(tensors.bytes));
         alive
     }
 }

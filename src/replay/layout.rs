@@ -1,5 +1,6 @@
 //! Shapes and strides: which results are contiguous decides which reshapes copy.
 
+use crate::sort::sort_by_key;
 /// Most dimensions a tensor of the replay has.
 pub const MAX_DIMS: usize = 4;
 
@@ -129,7 +130,7 @@ impl Layout {
                 n += 1;
             }
         }
-        pairs[..n].sort_unstable();
+        sort_by_key(&mut pairs[..n], |&pair| pair);
         let mut expected = 1;
         for &(stride, size) in &pairs[..n] {
             if stride != expected {

@@ -3,6 +3,7 @@
 use crate::advise::solve::CardFit;
 use crate::catalog;
 use crate::estimate::Verdict;
+use crate::sort::sort_by;
 use std::cmp::Ordering;
 
 /// What the table is sorted by.
@@ -55,7 +56,7 @@ impl Look {
                 && has_words(card, &words)
         };
         let mut out: Vec<&CardFit> = cards.iter().filter(shown).collect();
-        out.sort_by(|a, b| self.order(a, b));
+        sort_by(&mut out, |a, b| self.order(a, b));
         out
     }
 

@@ -5,6 +5,7 @@ use super::ladder::{LADDERS, Ladder};
 use crate::advise::fit::live_tensors;
 use crate::estimate::{Category, Estimate, EstimateError, Verdict, estimate};
 use crate::scenario::{Difference, Scenario};
+use crate::sort::sort_by_key;
 use serde::Serialize;
 
 /// The quantities of a run before or after a change, in bytes: those of its [`Estimate`].
@@ -145,7 +146,7 @@ pub fn levers(scenario: &Scenario, before: &Estimate) -> Vec<Lever> {
             levers.extend(lever(ladder, scenario, before, live, after));
         }
     }
-    levers.sort_by_key(|lever| {
+    sort_by_key(&mut levers, |lever| {
         let saves = lever.effect.as_ref().map(|effect| effect.saves_bytes);
         (saves.is_none(), lever.cost, std::cmp::Reverse(saves))
     });

@@ -6,6 +6,7 @@ use super::lever::Effect;
 use crate::advise::fit;
 use crate::estimate::{Estimate, EstimateError, estimate};
 use crate::scenario::{Difference, Scenario};
+use crate::sort::sort_by_key;
 use serde::Serialize;
 
 /// One change of a set.
@@ -137,7 +138,9 @@ impl<'a> Choice<'a> {
         while again {
             again = false;
             let mut order: Vec<usize> = (0..self.taken.len()).collect();
-            order.sort_by_key(|&index| std::cmp::Reverse((self.taken[index].0.cost, index)));
+            sort_by_key(&mut order, |&index| {
+                std::cmp::Reverse((self.taken[index].0.cost, index))
+            });
             for index in order {
                 let without = self.without(index);
                 if without.fits()? {

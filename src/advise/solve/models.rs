@@ -4,6 +4,7 @@ use crate::advise::fit;
 use crate::catalog::{self, Model};
 use crate::estimate::{EstimateError, estimate};
 use crate::scenario::{FieldError, ModelRef, Scenario};
+use crate::sort::sort_by_key;
 use serde::Serialize;
 
 /// The answer for a family.
@@ -48,7 +49,9 @@ pub fn largest_model(scenario: &Scenario, family: Option<&str>) -> Result<ModelF
     let mut models: Vec<&'static Model> = catalog::models().iter().filter(|m| m.family == family).collect();
     // Of equally large models the scenario's own, then the catalog's first.
     let own = |model: &Model| scenario.model != ModelRef::Catalog(model.id.clone());
-    models.sort_by_key(|model| (std::cmp::Reverse(model.computed_params), own(model)));
+    sort_by_key(&mut models, |model| {
+        (std::cmp::Reverse(model.computed_params), own(model))
+    });
     models.dedup_by_key(|model| model.computed_params);
     let mut answer = ModelFit {
         family,

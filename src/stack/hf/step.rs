@@ -10,6 +10,7 @@ use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Phase, Tape, Tensor};
 use crate::scenario::Harness;
+use crate::sort::sort_by_key;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -233,7 +234,7 @@ pub fn clip_gradients<'t>(tape: &'t Tape, model: &Model<'t>) -> Tensor<'t> {
         all += u64::from(tape.times());
     });
     // `_group_tensors_by_device_and_dtype`: fp32 comes first.
-    dtypes.sort_by_key(|&dtype| dtype != Dtype::F32);
+    sort_by_key(&mut dtypes, |&dtype| dtype != Dtype::F32);
     let mut norms = Vec::new();
     for &dtype in &dtypes {
         let (mut count, mut chunks) = (0u64, 1u64);

@@ -9,7 +9,6 @@ use crate::bytes::Bytes;
 use crate::estimate::Verdict;
 use crate::web::grid::{BATCHES, Cell, Map, SEQS};
 use crate::web::words::{gib1, tokens};
-use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 // The margins around the cells and their height, in pixels.
@@ -65,15 +64,9 @@ impl MapChart {
 
     fn draw_on(&self, recorder: &Recorder) -> Drawing {
         let paper = Paper::new(recorder);
-        let plot = ChartBuilder::on(&paper.page)
-            .margin_top(TOP)
-            .margin_right(RIGHT)
-            .margin_bottom(BOTTOM)
-            .margin_left(LEFT)
-            .build_cartesian_2d(0f64..SEQS.len() as f64, 0f64..BATCHES.len() as f64)?
-            .plotting_area()
-            .clone();
-        let at = |column: f64, row: f64| plot.map_coordinate(&(column, row));
+        let (columns, rows) = (SEQS.len() as f64, BATCHES.len() as f64);
+        let plot = paper.plot([TOP, RIGHT, BOTTOM, LEFT], 0.0..columns, 0.0..rows)?;
+        let at = |column: f64, row: f64| plot.at(column, row);
         self.axes(&paper, at)?;
         for (row, cells) in self.map.iter().enumerate() {
             for (column, cell) in cells.iter().enumerate() {
@@ -81,9 +74,7 @@ impl MapChart {
                 let (left, bottom) = at(column as f64, row as f64);
                 let (right, top) = at(column as f64 + 1.0, row as f64 + 1.0);
                 let corners = [(left + 1, top + 1), (right - 1, bottom - 1)];
-                paper
-                    .page
-                    .draw(&Rectangle::new(corners, self.ink(cell).filled()))?;
+                paper.rectangle(corners, self.ink(cell))?;
                 self.number(&paper, cell, (left, right), (top + bottom) / 2)?;
             }
         }
@@ -91,7 +82,7 @@ impl MapChart {
         self.frontier(&paper, at)?;
         let (batch, seq) = self.point;
         let (x, y) = at(place(seq, &SEQS) + 0.5, place(batch, &BATCHES) + 0.5);
-        paper.page.draw(&Circle::new((x, y), 9, Ink::Peak))
+        paper.ring((x, y), 9, Ink::Peak)
     }
 
     fn axes(&self, paper: &Paper, at: impl Fn(f64, f64) -> (i32, i32)) -> Drawing {
@@ -172,7 +163,7 @@ impl MapChart {
             line.push(at(column as f64, row));
             line.push(at(column as f64 + 1.0, row));
         }
-        paper.page.draw(&PathElement::new(line, Ink::LoadLine))
+        paper.path(line, Ink::LoadLine)
     }
 }
 

@@ -5,7 +5,6 @@ use super::paper::{Drawing, Paper};
 use super::picture::Picture;
 use super::recorder::Recorder;
 use super::ticks::tick_label;
-use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 // The margins around the points and the height of the whole, in pixels.
@@ -39,15 +38,8 @@ impl ScatterChart {
     fn draw_on(&self, recorder: &Recorder) -> Drawing {
         let paper = Paper::new(recorder);
         let (low, high) = (f64::from(ENDS.0), f64::from(ENDS.1));
-        let plot = ChartBuilder::on(&paper.page)
-            .margin_top(TOP)
-            .margin_right(RIGHT)
-            .margin_bottom(BOTTOM)
-            .margin_left(LEFT)
-            .build_cartesian_2d(low..high, low..high)?
-            .plotting_area()
-            .clone();
-        let at = |x: f64, y: f64| plot.map_coordinate(&(x.clamp(low, high), y.clamp(low, high)));
+        let plot = paper.plot([TOP, RIGHT, BOTTOM, LEFT], low..high, low..high)?;
+        let at = |x: f64, y: f64| plot.at(x.clamp(low, high), y.clamp(low, high));
         let (_, foot) = at(low, low);
         for mark in MARKS {
             let place = (mark * 1024.0).log2();
@@ -79,7 +71,7 @@ impl ScatterChart {
                     (*measured as f64).max(1.0).log2(),
                     (*estimated as f64).max(1.0).log2(),
                 );
-                paper.page.draw(&Circle::new(place, 3, Ink::Point))?;
+                paper.ring(place, 3, Ink::Point)?;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The paper of the chart "memory by quantization": where rows and GiB are, and how each kind of mark is drawn.
 
 use super::ink::Ink;
-use super::paper::{Drawing, Paper};
+use super::paper::{Drawing, Paper, Plot};
 use super::recorder::{Recorder, TEXT_SIZE};
 use super::text_width::{elide, text_width};
 use super::ticks::{gib_ticks, tick_label};
@@ -9,8 +9,6 @@ use crate::bytes::Bytes;
 use crate::scenario::WeightFormat;
 use crate::web::part::Part;
 use crate::web::words::gib1;
-use plotters::coord::types::RangedCoordf64;
-use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 // The margins around the bars and the rows' height, in pixels.
@@ -40,7 +38,7 @@ pub fn least_width() -> u32 {
 /// The paper.
 pub struct Sheet<'a> {
     paper: Paper<'a>,
-    plot: DrawingArea<Recorder, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
+    plot: Plot,
     rows: f64,
 }
 
@@ -48,14 +46,7 @@ impl<'a> Sheet<'a> {
     /// A sheet whose axis ends at so many GiB.
     pub fn new(recorder: &'a Recorder, end: f64, rows: usize) -> Drawing<Self> {
         let (paper, rows) = (Paper::new(recorder), rows as f64);
-        let plot = ChartBuilder::on(&paper.page)
-            .margin_top(TOP)
-            .margin_right(RIGHT)
-            .margin_bottom(BOTTOM)
-            .margin_left(LEFT)
-            .build_cartesian_2d(0f64..end, 0f64..rows)?
-            .plotting_area()
-            .clone();
+        let plot = paper.plot([TOP, RIGHT, BOTTOM, LEFT], 0.0..end, 0.0..rows)?;
         Ok(Sheet { paper, plot, rows })
     }
 
@@ -66,12 +57,12 @@ impl<'a> Sheet<'a> {
 
     fn at_gib(&self, gib: f64, row: f64) -> (i32, i32) {
         // Rows count from the top, plotters' axis from the bottom.
-        self.plot.map_coordinate(&(gib, self.rows - row))
+        self.plot.at(gib, self.rows - row)
     }
 
     /// The axis.
     pub fn ticks(&self, end: f64) -> Drawing {
-        let most = (self.plot.dim_in_pixel().0 / BETWEEN_TICKS).max(3);
+        let most = (self.plot.width() / BETWEEN_TICKS).max(3);
         for tick in gib_ticks(end, most as usize) {
             let (x, bottom) = self.at_gib(tick, self.rows);
             self.paper
@@ -87,10 +78,8 @@ impl<'a> Sheet<'a> {
         let ink = if chosen { Ink::ChosenRow } else { Ink::Row };
         let (_, top) = self.at(0, row as f64);
         let (_, bottom) = self.at(0, row as f64 + 1.0);
-        self.paper.page.draw(&Rectangle::new(
-            [(0, top + 1), (self.paper.width(), bottom - 1)],
-            ink.filled(),
-        ))
+        self.paper
+            .rectangle([(0, top + 1), (self.paper.width(), bottom - 1)], ink)
     }
 
     /// The name of a row.
@@ -119,12 +108,10 @@ impl<'a> Sheet<'a> {
     /// A part of a bar.
     pub fn part(&self, part: Part, [from, to]: [u64; 2], middle: f64, title: String) -> Drawing {
         let half = if part == Part::Cache { HALF_CACHE } else { HALF_BAR };
-        let corner = |bytes, side| (Bytes(bytes).gib(), self.rows - middle + side * half);
+        let corner = |bytes, side: f64| self.at(bytes, middle - side * half);
         self.paper.recorder.title(Some(title));
-        self.plot.draw(&Rectangle::new(
-            [corner(from, 1.0), corner(to, -1.0)],
-            Ink::Part(part).filled(),
-        ))?;
+        self.paper
+            .rectangle([corner(from, 1.0), corner(to, -1.0)], Ink::Part(part))?;
         self.paper.recorder.title(None);
         Ok(())
     }
@@ -156,7 +143,7 @@ impl<'a> Sheet<'a> {
         let (_, bottom) = self.at(bytes, self.rows);
         let y = top - 14;
         self.paper.line((x, y + 6), (x, bottom), Ink::LoadLine)?;
-        self.paper.page.draw(&Circle::new((x, y), 6, Ink::LoadLine))?;
+        self.paper.ring((x, y), 6, Ink::LoadLine)?;
         self.paper.line((x - 10, y), (x + 10, y), Ink::LoadLine)?;
         let (label, left) = beside(name, bytes, x, self.paper.width());
         let (x, hold) = if left {

@@ -1,7 +1,7 @@
 //! The chart "one step over time": live tensors by category as areas above each other, phases marked, the peak ringed.
 
 use super::ink::Ink;
-use super::paper::{Drawing, Paper};
+use super::paper::{Drawing, Paper, Plot};
 use super::picture::Picture;
 use super::recorder::{Recorder, TEXT_SIZE};
 use super::text_width::text_width;
@@ -10,8 +10,6 @@ use crate::bytes::Bytes;
 use crate::estimate::{Category, Column};
 use crate::web::part::Part;
 use crate::web::words::size;
-use plotters::coord::types::RangedCoordf64;
-use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 use std::ops::Range;
 
@@ -88,28 +86,21 @@ impl TimelineChart {
         let paper = Paper::new(recorder);
         let end = Bytes(self.most).gib().max(1.0 / 1024.0) * 1.04;
         let length = self.window.len().saturating_sub(1).max(1) as f64;
-        let plot = ChartBuilder::on(&paper.page)
-            .margin_top(TOP)
-            .margin_right(RIGHT)
-            .margin_bottom(BOTTOM)
-            .margin_left(LEFT)
-            .build_cartesian_2d(0f64..length, 0f64..end)?
-            .plotting_area()
-            .clone();
+        let plot = paper.plot([TOP, RIGHT, BOTTOM, LEFT], 0.0..length, 0.0..end)?;
         for tick in gib_ticks(end, 5) {
-            let (x, y) = plot.map_coordinate(&(0.0, tick));
-            paper.line((x, y), plot.map_coordinate(&(length, tick)), Ink::Grid)?;
+            let (x, y) = plot.at(0.0, tick);
+            paper.line((x, y), plot.at(length, tick), Ink::Grid)?;
             paper.write(tick_label(tick), (x - 5, y), Ink::Muted, HPos::Right)?;
         }
-        self.areas(&plot)?;
+        self.areas(&paper, &plot)?;
         self.phases(&paper, |moment| {
-            plot.map_coordinate(&(moment.saturating_sub(self.window.start) as f64, 0.0))
+            plot.at(moment.saturating_sub(self.window.start) as f64, 0.0)
         })?;
         let peak = self.columns.iter().find(|column| column.at == self.peak);
         if let Some(peak) = peak {
             let at = (peak.at - self.window.start) as f64;
-            let (x, y) = plot.map_coordinate(&(at, Bytes(peak.total()).gib()));
-            paper.page.draw(&Circle::new((x, y), 5, Ink::Peak))?;
+            let (x, y) = plot.at(at, Bytes(peak.total()).gib());
+            paper.ring((x, y), 5, Ink::Peak)?;
             let label = format!("peak {}", size(peak.total()));
             let room = text_width(&label, TEXT_SIZE) as i32 + 12;
             let left = x + room > paper.width();
@@ -123,7 +114,7 @@ impl TimelineChart {
         Ok(())
     }
 
-    fn areas(&self, plot: &DrawingArea<Recorder, Cartesian2d<RangedCoordf64, RangedCoordf64>>) -> Drawing {
+    fn areas(&self, paper: &Paper, plot: &Plot) -> Drawing {
         let visible = self.visible_parts();
         let place = |column: &Column| (column.at - self.window.start) as f64;
         let mut below = vec![0u64; self.columns.len()];
@@ -138,11 +129,11 @@ impl TimelineChart {
             if visible.contains(&part) {
                 let upper = self.columns.iter().zip(&above);
                 let lower = self.columns.iter().zip(&below).rev();
-                let outline: Vec<_> = upper
+                let outline = upper
                     .chain(lower)
-                    .map(|(column, bytes)| (place(column), Bytes(*bytes).gib()))
+                    .map(|(column, bytes)| plot.at(place(column), Bytes(*bytes).gib()))
                     .collect();
-                plot.draw(&Polygon::new(outline, Ink::Part(part).filled()))?;
+                paper.area(outline, Ink::Part(part))?;
             }
             below = above;
         }
