@@ -63,12 +63,20 @@ fn report() {
         ("Qwen3-235B-A22B, 94 layers of experts", "Qwen/Qwen3-235B-A22B"),
     ] {
         on_page(&format!("#model={model}&gpu=h100-80gb-sxm"), |page| {
+            // At rest first, so that the first value is not timed together with the start.
+            std::thread::sleep(std::time::Duration::from_secs(4));
             let lengths: Vec<String> = (1..16).map(|i| (i * 256 + 17).to_string()).collect();
+            let before = cpu(page);
             let times = time(page, "seq", &lengths);
+            let each = (cpu(page) - before) / lengths.len() as f64;
             let column = |i: usize| times.iter().map(|row| row[i]).collect();
             print_line(&format!("{name}: input handled"), column(0));
             print_line("  first change of the answer painted", column(1));
             print_line("  whole answer painted", column(2));
+            println!(
+                "  {:<42} {each:>8.1}",
+                "processor time of the page's thread, mean"
+            );
         });
     }
 }
@@ -96,8 +104,6 @@ fn load() -> [f64; 3] {
 }
 
 fn time(page: &Page, part: &str, values: &[String]) -> Vec<[f64; 3]> {
-    // At rest first, so that the first value is not timed together with the start.
-    std::thread::sleep(std::time::Duration::from_secs(3));
     page.session.post("timeouts", json!({ "script": 120_000 }));
     let rows = page.session.post(
         "execute/async",
@@ -107,6 +113,16 @@ fn time(page: &Page, part: &str, values: &[String]) -> Vec<[f64; 3]> {
     rows.iter()
         .map(|row| [0, 1, 2].map(|i| number(&row[i])))
         .collect()
+}
+
+/// Processor time that the page's thread has taken, in milliseconds: other work on the machine does not count.
+fn cpu(page: &Page) -> f64 {
+    page.session
+        .devtools("Performance.enable", json!({ "timeDomain": "threadTicks" }));
+    let metrics = page.session.devtools("Performance.getMetrics", json!({}));
+    let metrics = metrics["metrics"].as_array().cloned().unwrap_or_default();
+    let busy = metrics.iter().find(|metric| metric["name"] == "TaskDuration");
+    busy.map_or(f64::NAN, |metric| number(&metric["value"]) * 1000.0)
 }
 
 fn number(value: &Value) -> f64 {

@@ -1,6 +1,6 @@
 //! The panel: chart, cursor, readout.
 
-use super::pointer::{DRAGS, x_on};
+use super::pointer::{A_STEP, DRAGS, x_on};
 use super::readout::{readout, told};
 use super::view::View;
 use super::zoom::buttons;
@@ -56,7 +56,7 @@ fn use_timeline_panel(desk: &Desk) -> Html {
             {keep(&place, "timeline")}
             <p class="note">
                 {"Live tensors from event to event of the replay, in GiB; its clock counts allocations and frees, not \
-                  seconds. Point at a moment; drag over a stretch to look closer."}
+                  seconds. Point at a moment; to look closer drag over a stretch, pinch, or turn the wheel with Ctrl."}
             </p>
             <div class="chart" ref={place} data-testid="timeline">{body}</div>
         </section>
@@ -79,6 +79,7 @@ fn use_chart(whole: Drawn, view: &View, show: &Callback<View>, width: u32) -> Ht
     let svg = use_node_ref();
     let dragged_from = use_state_eq(|| None::<f64>);
     let pointed = use_state_eq(|| 0.0);
+    let turned = use_mut_ref(|| 0.0);
     let window = whole.0.as_ref().as_ref().map(|timeline| view.window(timeline));
     let drawn = use_memo((whole.clone(), window, width), |(timeline, window, width)| {
         let (timeline, window) = (timeline.0.as_ref().as_ref()?, window.clone()?);
@@ -136,6 +137,29 @@ fn use_chart(whole: Drawn, view: &View, show: &Callback<View>, width: u32) -> Ht
             show.emit(view.ask(None));
         })
     };
+    // A pinch comes as a wheel with the control key; the bare wheel scrolls the page.
+    let onwheel = {
+        let (svg, view, show, whole, asked) = (
+            svg.clone(),
+            view.clone(),
+            show.clone(),
+            whole.0.clone(),
+            asked.clone(),
+        );
+        Callback::from(move |event: WheelEvent| {
+            let Some(timeline) = whole.as_ref() else { return };
+            if !event.ctrl_key() && !event.meta_key() {
+                return;
+            }
+            event.prevent_default();
+            let turned = &mut *turned.borrow_mut();
+            *turned += event.delta_y();
+            if turned.abs() >= A_STEP {
+                let closer = std::mem::take(turned) < 0.0;
+                show.emit(view.ask(asked(x_on(&svg, &event))).zoom(timeline, closer));
+            }
+        })
+    };
     let onkeydown = keys(&whole.0, view, chart, show);
     let (top, foot) = TimelineChart::span();
     let x = chart.pixel(at.clamp(chart.window.start, chart.window.end - 1), width);
@@ -147,7 +171,7 @@ fn use_chart(whole: Drawn, view: &View, show: &Callback<View>, width: u32) -> Ht
                 aria-label="Moment of the run" aria-valuemin={chart.window.start.to_string()}
                 aria-valuemax={(chart.window.end - 1).to_string()} aria-valuenow={at.to_string()}
                 aria-valuetext={told(timeline, at)} {onpointermove} {onpointerdown} {onpointerup} {onpointerleave}
-                {onkeydown}>
+                {onwheel} {onkeydown}>
                 {shapes.clone()}
                 if let Some(from) = dragged {
                     <rect class="stretch" x={from.min(*pointed).to_string()} y={top.to_string()}

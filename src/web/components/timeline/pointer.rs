@@ -6,6 +6,9 @@ use yew::prelude::*;
 /// Pixels that a pointer must move before it drags.
 pub const DRAGS: f64 = 8.0;
 
+/// Pixels that a wheel is turned for one step of zooming.
+pub const A_STEP: f64 = 40.0;
+
 /// Pixels from the left edge of an element.
 pub fn x_on(node: &NodeRef, event: &MouseEvent) -> f64 {
     let left = node
