@@ -9,7 +9,8 @@ use crate::replay::{Dtype, Tensor};
 /// The sizes of a layer's experts.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    count: u64,
+    /// How many there are.
+    pub(super) count: u64,
     /// Rows of all tokens, each once for every expert it is sent to.
     rows: u64,
     width: u64,
@@ -19,10 +20,10 @@ pub struct Shape {
 
 /// One of the two projections: columns in and out of an expert.
 #[derive(Clone, Copy)]
-struct Projection {
-    inputs: u64,
-    outputs: u64,
-    rank: Option<u64>,
+pub(super) struct Projection {
+    pub inputs: u64,
+    pub outputs: u64,
+    pub rank: Option<u64>,
 }
 
 impl Shape {
@@ -53,9 +54,9 @@ impl Shape {
 
 /// What a projection keeps: the unpacked stack, and of its adapter the matrices in 16 bit, the input and the product
 /// between.
-struct Kept1<'t> {
-    stack: Option<Buffer<'t>>,
-    adapter: Vec<Buffer<'t>>,
+pub(super) struct Kept1<'t> {
+    pub stack: Option<Buffer<'t>>,
+    pub adapter: Vec<Buffer<'t>>,
 }
 
 /// What the experts keep for their backward pass.
@@ -70,29 +71,25 @@ pub struct Kept<'t> {
     weights: Buffer<'t>,
 }
 
-/// Most bytes of the experts that are unpacked at once where each has a product of its own
-/// (`UNSLOTH_GPTOSS_FP16_CUBLAS_STACK_MB`).
-const WINDOW_BYTES: u64 = 256 << 20;
-
 /// Gradients of the adapters' stacks: of the first and second matrix.
 pub type Gradients<'t> = Option<[Buffer<'t>; 2]>;
 
 /// Buffers by rows of the grouped products.
-struct Rows<'a, 't> {
-    s: &'a Sizes<'t>,
-    shape: &'a Shape,
+pub(super) struct Rows<'a, 't> {
+    pub s: &'a Sizes<'t>,
+    pub shape: &'a Shape,
 }
 
 impl<'t> Rows<'_, 't> {
-    fn of(&self, columns: u64, dtype: Dtype) -> Buffer<'t> {
+    pub(super) fn of(&self, columns: u64, dtype: Dtype) -> Buffer<'t> {
         self.s.buffer(self.shape.rows.saturating_mul(columns), dtype)
     }
 
-    fn half(&self, columns: u64) -> Buffer<'t> {
+    pub(super) fn half(&self, columns: u64) -> Buffer<'t> {
         self.of(columns, self.s.dtype)
     }
 
-    fn single(&self, columns: u64) -> Buffer<'t> {
+    pub(super) fn single(&self, columns: u64) -> Buffer<'t> {
         self.of(columns, Dtype::F32)
     }
 
@@ -106,7 +103,7 @@ impl<'t> Rows<'_, 't> {
             .buffer(self.shape.count.saturating_mul(elements), self.s.dtype)
     }
 
-    fn adapters(&self, columns: u64, rank: u64, dtype: Dtype) -> Buffer<'t> {
+    pub(super) fn adapters(&self, columns: u64, rank: u64, dtype: Dtype) -> Buffer<'t> {
         let elements = columns.saturating_mul(rank);
         self.s.buffer(self.shape.count.saturating_mul(elements), dtype)
     }
@@ -227,117 +224,6 @@ impl<'t> Rows<'_, 't> {
         drop(incoming);
         drop(stack);
         // Two gradients of one tensor are summed in place.
-        drop(through);
-        (dx, gradients)
-    }
-}
-
-/// Products in fp16, summed in fp32 (`_grouped_qlora_forward_fp16`).
-impl<'t> Rows<'_, 't> {
-    /// The window of experts whose weights are unpacked at once (`_expert_window`): there are no grouped products below
-    /// capability 8, so that nothing is gained from a whole stack.
-    fn window(&self, p: Projection) -> Buffer<'t> {
-        let expert = p
-            .inputs
-            .saturating_mul(p.outputs)
-            .saturating_mul(self.s.dtype.size());
-        let fits = (WINDOW_BYTES / expert.max(1)).clamp(1, self.shape.count);
-        self.s
-            .buffer(fits.saturating_mul(expert) / self.s.dtype.size(), self.s.dtype)
-    }
-
-    /// A projection of an input in `x`, whose frozen product is made in `made`, summed in `dtype`.
-    fn forward_fp16(&self, p: Projection, [x, made, dtype]: [Dtype; 3]) -> (Kept1<'t>, Buffer<'t>) {
-        let half = self.s.dtype;
-        let narrow = (x != half && made == half).then(|| self.half(p.inputs));
-        let mut out = self.of(p.outputs, made);
-        drop(self.window(p));
-        drop(narrow);
-        if made != dtype {
-            let wide = self.of(p.outputs, dtype);
-            drop(out);
-            out = wide;
-        }
-        let mut adapter = Vec::new();
-        if let Some(rank) = p.rank {
-            adapter.push(self.adapters(p.inputs, rank, half));
-            if dtype == half {
-                adapter.push(self.adapters(p.outputs, rank, half));
-            }
-            if x != half {
-                adapter.push(self.half(p.inputs));
-            }
-            let inner = self.half(rank);
-            if dtype != half {
-                adapter.push(self.of(rank, dtype));
-            } else {
-                adapter.push(inner);
-            }
-            let delta = self.single(p.outputs);
-            let wide = (dtype == half).then(|| self.single(p.outputs));
-            let scaled = self.single(p.outputs);
-            let sum = self.single(p.outputs);
-            drop((delta, scaled, wide));
-            let sum = match dtype == half {
-                true => {
-                    let narrow = self.half(p.outputs);
-                    drop(sum);
-                    narrow
-                }
-                false => sum,
-            };
-            drop(out);
-            out = sum;
-        }
-        (Kept1 { stack: None, adapter }, out)
-    }
-
-    /// The gradient of a projection's input, in the dtype of that, and of its adapters.
-    fn backward_fp16(
-        &self,
-        p: Projection,
-        kept: Kept1<'t>,
-        incoming: Buffer<'t>,
-        [x, made, dtype]: [Dtype; 3],
-    ) -> (Buffer<'t>, Gradients<'t>) {
-        let half = self.s.dtype;
-        let mut gradients = None;
-        let mut through = None;
-        if let Some(rank) = p.rank {
-            let scaled = self.single(p.outputs);
-            let d_inner = self.of(rank, dtype);
-            let d_second = self.adapters(p.outputs, rank, Dtype::F32);
-            drop(scaled);
-            let narrow = (dtype != half).then(|| self.half(rank));
-            let mut dx = self.half(p.inputs);
-            let d_first = self.adapters(p.inputs, rank, Dtype::F32);
-            drop((narrow, d_inner));
-            drop(kept.adapter);
-            if x != half {
-                let wide = self.of(p.inputs, x);
-                drop(dx);
-                dx = wide;
-            }
-            through = Some(dx);
-            gradients = Some([d_first, d_second]);
-        }
-        let incoming = match made == dtype {
-            true => incoming,
-            false => {
-                let narrow = self.of(p.outputs, made);
-                drop(incoming);
-                narrow
-            }
-        };
-        let own = if made == half { half } else { x };
-        let mut dx = self.of(p.inputs, own);
-        drop(self.window(p));
-        drop(incoming);
-        if own != x {
-            let wide = self.of(p.inputs, x);
-            drop(dx);
-            dx = wide;
-        }
         drop(through);
         (dx, gradients)
     }

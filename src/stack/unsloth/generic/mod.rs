@@ -8,6 +8,8 @@ mod full;
 mod fused_loss;
 mod gpt_oss;
 mod grouped_experts;
+mod grouped_fp16;
+mod one_layer;
 mod pass;
 mod sizes;
 

@@ -1,0 +1,216 @@
+//! One layer of a model on transformers' own layers: which of the programs runs it, and whose gradients come out.
+
+use super::grouped_experts::{self, Records};
+use super::sizes::{Arm, Sizes};
+use super::{adapted, full, gpt_oss};
+use crate::plan::Plan;
+use crate::replay::{Dtype, Tensor};
+use crate::stack::hf::linear::Base;
+use crate::stack::hf::model::{Layer, Module};
+
+/// The linear layers of a layer, in the order of [`adapted::Arms`].
+const LINEARS: [&str; 7] = [
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+];
+/// Its norms that every family has.
+const NORMS: [&str; 2] = ["input_layernorm", "post_attention_layernorm"];
+
+/// What a layer keeps.
+pub(super) enum Kept<'t> {
+    Full(Box<full::Kept<'t>>),
+    Adapted(Box<adapted::Kept<'t>>),
+    GptOss(Box<gpt_oss::Kept<'t>>),
+}
+
+/// The linear layers that compiled code computes with.
+fn arms(layer: &Layer<'_>) -> adapted::Arms {
+    LINEARS.map(|path| {
+        let found = layer.parts.iter().find_map(|(part, module)| match module {
+            Module::Linear(linear) if part.path == path => Some(Arm::of(linear)),
+            _ => None,
+        });
+        found.unwrap_or_default()
+    })
+}
+
+/// One layer of a model: its sizes and how it runs.
+pub(super) struct Step<'a, 't> {
+    sizes: Sizes<'t>,
+    layer: &'a Layer<'t>,
+    arms: adapted::Arms,
+    gpt_oss: Option<gpt_oss::Parts>,
+    trains_all: bool,
+}
+
+/// The stacked weights of a layer's experts.
+const EXPERTS: [&str; 2] = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"];
+
+/// What a layer of GPT-OSS is made of, if it is one.
+fn gpt_oss_parts(plan: &Plan, layer: &Layer<'_>, arms: &adapted::Arms) -> Option<gpt_oss::Parts> {
+    if !plan.packs_experts() {
+        return None;
+    }
+    let experts = plan.arch.experts.as_ref()?;
+    let adapted = |path: &&str| {
+        let lora = plan.lora.as_ref()?;
+        let part = layer.parts.iter().find(|(part, _)| part.path == *path)?;
+        lora.adapter_of(&part.0)
+            .map(|adapter| adapter.rank / experts.count.max(1))
+    };
+    let [query, key, value, output, ..] = *arms;
+    Some(gpt_oss::Parts {
+        arms: [query, key, value, output],
+        experts: grouped_experts::Shape::of(plan, [adapted(&EXPERTS[0]), adapted(&EXPERTS[1])])?,
+        routed: [experts.count, experts.per_token],
+        stream: if layer.index == 0 { plan.dtype } else { Dtype::F32 },
+    })
+}
+
+impl<'a, 't> Step<'a, 't> {
+    pub(super) fn new(sizes: Sizes<'t>, plan: &Plan, layer: &'a Layer<'t>) -> Self {
+        let arms = arms(layer);
+        Step {
+            sizes,
+            layer,
+            gpt_oss: gpt_oss_parts(plan, layer, &arms),
+            arms,
+            trains_all: plan.lora.is_none(),
+        }
+    }
+
+    /// The input of a layer that comes back from the host in 16 bit, in the dtype of the residual stream.
+    pub(super) fn restored(&self) -> Option<Tensor<'t>> {
+        let parts = self
+            .gpt_oss
+            .as_ref()
+            .filter(|parts| parts.stream != self.sizes.dtype)?;
+        let elements = self.sizes.tokens.saturating_mul(self.sizes.hidden);
+        Some(self.sizes.buffer(elements, parts.stream))
+    }
+
+    pub(super) fn forward_only(&self) -> Tensor<'t> {
+        if let Some(parts) = &self.gpt_oss {
+            return gpt_oss::forward_only(&self.sizes, parts);
+        }
+        match self.trains_all {
+            true => full::forward_only(&self.sizes),
+            false => adapted::forward_only(&self.sizes, &self.arms),
+        }
+    }
+
+    pub(super) fn forward(&self, records: Records) -> (Kept<'t>, Tensor<'t>) {
+        if let Some(parts) = &self.gpt_oss {
+            let (kept, out) = gpt_oss::forward(&self.sizes, parts, records);
+            return (Kept::GptOss(Box::new(kept)), out);
+        }
+        if self.trains_all {
+            let (kept, out) = full::forward(&self.sizes);
+            return (Kept::Full(Box::new(kept)), out);
+        }
+        let (kept, out) = adapted::forward(&self.sizes, &self.arms);
+        (Kept::Adapted(Box::new(kept)), out)
+    }
+
+    /// The gradient of the layer's input; those of its weights go to them.
+    pub(super) fn backward(&self, kept: Kept<'t>, incoming: Option<Tensor<'t>>) -> Tensor<'t> {
+        match kept {
+            Kept::Full(kept) => {
+                let (gradient, weights) = full::backward(&self.sizes, *kept, incoming);
+                for (path, gradient) in LINEARS.into_iter().zip(weights.linears) {
+                    self.each_linear(path, |linear| {
+                        if let Base::Plain(weight) = &linear.base {
+                            weight.take_grad(gradient.clone());
+                        }
+                    });
+                }
+                for (path, gradient) in NORMS.into_iter().zip(weights.norms) {
+                    if let Some(weight) = self.layer.weight(path) {
+                        weight.take_grad(gradient);
+                    }
+                }
+                self.rest();
+                gradient
+            }
+            Kept::GptOss(kept) => self.gpt_oss_backward(*kept, incoming),
+            Kept::Adapted(kept) => {
+                let (gradient, adapters) = adapted::backward(&self.sizes, &self.arms, *kept, incoming);
+                for (path, gradients) in LINEARS.into_iter().zip(adapters) {
+                    let Some([first, second]) = gradients else {
+                        continue;
+                    };
+                    self.each_linear(path, |linear| {
+                        if let Some(adapters) = &linear.lora {
+                            adapters.a.take_grad(first.clone());
+                            adapters.b.take_grad(second.clone());
+                        }
+                    });
+                }
+                gradient
+            }
+        }
+    }
+
+    fn gpt_oss_backward(&self, kept: gpt_oss::Kept<'t>, incoming: Option<Tensor<'t>>) -> Tensor<'t> {
+        let Some(parts) = &self.gpt_oss else {
+            return self.sizes.rows(self.sizes.hidden);
+        };
+        let (gradient, (linears, stacks)) = gpt_oss::backward(&self.sizes, parts, kept);
+        drop(incoming);
+        for (path, gradients) in LINEARS.into_iter().zip(linears) {
+            let Some([first, second]) = gradients else {
+                continue;
+            };
+            self.each_linear(path, |linear| {
+                if let Some(adapters) = &linear.lora {
+                    adapters.a.take_grad(first);
+                    adapters.b.take_grad(second);
+                }
+            });
+        }
+        for (path, gradients) in EXPERTS.into_iter().zip(stacks) {
+            let found = self.layer.parts.iter().find(|(part, _)| part.path == path);
+            if let (Some([first, second]), Some((_, Module::Weight(_, Some(adapter))))) = (gradients, found) {
+                // The stacks are declared inputs x outputs.
+                adapter.a.take_grad(second);
+                adapter.b.take_grad(first);
+            }
+        }
+        gradient
+    }
+
+    fn each_linear(&self, path: &str, f: impl FnOnce(&crate::stack::hf::linear::Linear<'t>)) {
+        let found = self.layer.parts.iter().find_map(|(part, module)| match module {
+            Module::Linear(linear) if part.path == path => Some(linear),
+            _ => None,
+        });
+        if let Some(linear) = found {
+            f(linear);
+        }
+    }
+
+    /// Gradients of biases and of norms over heads: small sums over all tokens.
+    fn rest(&self) {
+        let tape = self.sizes.tape;
+        let give = |weight: &Tensor<'t>| {
+            if weight.requires_grad() && !weight.has_grad() {
+                weight.take_grad(tape.temporary(weight.layout().shape(), weight.dtype(), "sum"));
+            }
+        };
+        for (_, module) in &self.layer.parts {
+            match module {
+                Module::Linear(linear) => {
+                    if let Some(bias) = &linear.bias {
+                        give(bias);
+                    }
+                }
+                Module::Weight(weight, _) => give(weight),
+            }
+        }
+    }
+}
