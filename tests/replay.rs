@@ -1,9 +1,11 @@
 //! The two ways of computing a peak agree to the byte: segments of one step over representative layers, and the full
 //! list of events of two steps over all layers.
 
+use plimsoll::estimate::{grid, peak_allocated};
 use plimsoll::model::HfConfig;
 use plimsoll::plan::Plan;
 use plimsoll::replay::segment;
+use plimsoll::replay::serve::{Trials, serve};
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
     Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
@@ -274,6 +276,45 @@ proptest! {
     #[test]
     fn segments_and_the_full_list_agree_on_any_run(scenario in scenario()) {
         both_ways_agree(&scenario);
+    }
+
+    #[test]
+    fn a_grid_says_what_single_peaks_say(
+        scenario in scenario(),
+        (seqs, batches) in (prop::collection::vec(1..3000u64, 1..4), prop::collection::vec(1..6u64, 1..4)),
+    ) {
+        let Ok(rows) = grid(&scenario, &seqs, &batches) else {
+            prop_assert!(peak_allocated(&scenario).is_err());
+            return Ok(());
+        };
+        for (row, &batch) in rows.iter().zip(&batches) {
+            for (&cell, &seq) in row.iter().zip(&seqs) {
+                let run = Scenario { batch, seq, ..scenario.clone() };
+                prop_assert_eq!(cell, peak_allocated(&run).ok(), "{}", run.to_fragment());
+            }
+        }
+    }
+
+    #[test]
+    fn trials_say_what_serving_with_that_much_memory_says(
+        scenario in scenario(),
+        expandable_segments in any::<bool>(),
+        parts in prop::collection::vec(0..64u64, 1..12),
+    ) {
+        let scenario = Scenario { expandable_segments, ..scenario };
+        if let Ok(plan) = Plan::new(&scenario) {
+            let recording = record(&plan, Detail::Full);
+            let served = serve(&recording, None).unwrap();
+            let mut trials = Trials::new(&recording, &served);
+            // As a bisection goes: above what failed, below what worked.
+            let (mut fails, mut works) = (served.highest_allocated, served.highest_reserved);
+            for part in parts {
+                let capacity = fails + (works - fails) * part / 64;
+                let gets_through = trials.gets_through(capacity);
+                prop_assert_eq!(gets_through, serve(&recording, Some(capacity)).is_ok());
+                if gets_through { works = capacity } else { fails = capacity }
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::catalog::Gpu;
-use crate::estimate::{EstimateError, Fit, Verdict, fit, peak_allocated};
+use crate::estimate::{EstimateError, Estimates, Fit, Verdict, peak_allocated};
 use crate::scenario::{FieldError, Scenario};
 
 /// The card of a scenario, which every question about fitting needs.
@@ -17,14 +17,16 @@ pub(super) fn card(scenario: &Scenario) -> Result<&'static Gpu, EstimateError> {
 }
 
 /// The verdict on the card, as far as it has to be known.
-pub(super) fn verdict(scenario: &Scenario) -> Result<Fit, EstimateError> {
+pub(super) fn verdict(estimates: &Estimates, scenario: &Scenario) -> Result<Fit, EstimateError> {
     card(scenario)?;
-    fit(scenario)?.ok_or_else(|| EstimateError::NotModelled("there is no verdict without a card".into()))
+    let fit = estimates.fit(scenario)?;
+    fit.ok_or_else(|| EstimateError::NotModelled("there is no verdict without a card".into()))
 }
 
 /// Does the run fit its card, also at the upper end of the interval?
-pub(super) fn fits(scenario: &Scenario) -> Result<bool, EstimateError> {
-    Ok(verdict(scenario)?.verdict == Verdict::Fits)
+pub(super) fn fits(estimates: &Estimates, scenario: &Scenario) -> Result<bool, EstimateError> {
+    card(scenario)?;
+    estimates.fits(scenario)
 }
 
 /// Live tensors at the peak, by segments: a lower bound of what the run needs.

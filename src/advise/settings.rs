@@ -1,8 +1,8 @@
 //! From "this card, this model" to settings that run: the dtype that the card computes in, then the smallest set of
 //! changes that fits.
 
-use super::levers::{Remedy, remedy};
-use crate::estimate::{Estimate, EstimateError, Verdict, estimate};
+use super::levers::{Remedy, remedy_by};
+use crate::estimate::{Estimate, EstimateError, Estimates, Verdict};
 use crate::scenario::{Autocast, Scenario, WeightFormat};
 
 /// The scenario with what it takes to run on its card: fp16 where the card has no bf16, and the smallest set of changes
@@ -19,33 +19,34 @@ use crate::scenario::{Autocast, Scenario, WeightFormat};
 /// ```
 ///
 /// # Errors
-/// As [`estimate`] of the scenario.
+/// As [`estimate`](crate::estimate::estimate()) of the scenario.
 pub fn settings(scenario: &Scenario) -> Result<Option<Scenario>, EstimateError> {
+    settings_by(&Estimates::default(), scenario)
+}
+
+fn settings_by(estimates: &Estimates, scenario: &Scenario) -> Result<Option<Scenario>, EstimateError> {
     let run = in_the_cards_dtype(scenario);
-    let before = estimate(&run)?;
-    fitting(run, &before)
+    let before = estimates.estimate(&run)?;
+    match before.verdict {
+        None => Ok(None),
+        Some(Verdict::Fits) => Ok(Some(run)),
+        Some(_) => Ok(remedy_by(estimates, &run, &before)?.map(|remedy| remedy.scenario)),
+    }
 }
 
 /// The same, where the scenario's own estimate and remedy are known.
 pub(super) fn given(
+    estimates: &Estimates,
     scenario: &Scenario,
     before: &Estimate,
     known: Option<&Remedy>,
 ) -> Result<Option<Scenario>, EstimateError> {
     let run = in_the_cards_dtype(scenario);
     match before.verdict {
-        _ if run != *scenario => settings(scenario),
+        _ if run != *scenario => settings_by(estimates, scenario),
         None => Ok(None),
         Some(Verdict::Fits) => Ok(Some(run)),
         Some(_) => Ok(known.map(|remedy| remedy.scenario.clone())),
-    }
-}
-
-fn fitting(run: Scenario, before: &Estimate) -> Result<Option<Scenario>, EstimateError> {
-    match before.verdict {
-        None => Ok(None),
-        Some(Verdict::Fits) => Ok(Some(run)),
-        Some(_) => Ok(remedy(&run, before)?.map(|remedy| remedy.scenario)),
     }
 }
 

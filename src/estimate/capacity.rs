@@ -19,14 +19,9 @@ pub struct Bracket {
 }
 
 /// The smallest capacity for the allocator with which the whole run, loading included, does not end out of memory, found
-/// by bisection between what is allocated and what is reserved. Getting through is not quite monotonic (where cached
-/// segments are given back decides how what follows is laid out), so the bracket is part of the definition: it is the one
-/// that measured figures were found with.
-pub fn least(recording: &Recording, served: &Served) -> u64 {
-    bisect(recording, served, |_| false).at_most
-}
-
-/// As [`least`], as far as `enough` asks for.
+/// by bisection between what is allocated and what is reserved, as far as `enough` asks for. Getting through is not quite
+/// monotonic (where cached segments are given back decides how what follows is laid out), so the bracket is part of the
+/// definition: it is the one that measured figures were found with.
 pub fn bisect(recording: &Recording, served: &Served, enough: impl Fn(Bracket) -> bool) -> Bracket {
     let mut trials = Trials::new(recording, served);
     let mut gets_through = |steps: u64| trials.gets_through(steps * STEP);

@@ -1,12 +1,7 @@
 //! Does a run fit its card? The verdict alone, at the least cost.
 
-use super::capacity::{self, Bracket};
-use super::verdict::judge;
-use super::{EstimateError, Verdict, process, resolve};
-use crate::catalog;
-use crate::replay::serve::serve;
+use super::{Estimate, EstimateError, Estimates, Verdict};
 use crate::scenario::Scenario;
-use crate::stack::{self, Detail, record};
 
 /// A verdict, and what had to be known for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,33 +30,17 @@ pub struct Fit {
 /// # Errors
 /// As [`estimate`](super::estimate()).
 pub fn fit(scenario: &Scenario) -> Result<Option<Fit>, EstimateError> {
-    let plan = resolve(scenario)?;
-    let Some(gpu) = scenario.gpu.as_deref().and_then(catalog::gpu) else {
-        return Ok(None);
-    };
-    let context = process::context(plan.device.capability, scenario.stack);
-    let judge = |bytes: u64| judge(bytes, &context, gpu.usable_bytes());
-    let of = |bracket: Bracket| Fit {
-        verdict: judge(bracket.at_most).verdict,
-        headroom_at_least: judge(bracket.at_most).headroom,
-        headroom_at_most: judge(bracket.at_least).headroom,
-    };
-    let live = stack::peak(&plan);
-    if judge(live).verdict == Verdict::Exceeds {
-        // The least capacity is no less than what is allocated, which is no less than this.
-        return Ok(Some(Fit {
-            headroom_at_least: i64::MIN,
-            ..of(Bracket {
-                at_least: live,
-                at_most: live,
-            })
-        }));
+    Estimates::default().fit(scenario)
+}
+
+impl Fit {
+    /// What a whole estimate says; nothing without a card.
+    pub(super) fn of(estimate: &Estimate) -> Option<Self> {
+        let headroom = estimate.headroom_bytes?;
+        Some(Fit {
+            verdict: estimate.verdict?,
+            headroom_at_least: headroom,
+            headroom_at_most: headroom,
+        })
     }
-    let recording = record(&plan, Detail::Full);
-    let served =
-        serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
-    let bracket = capacity::bisect(&recording, &served, |bracket| {
-        judge(bracket.at_least).verdict == judge(bracket.at_most).verdict
-    });
-    Ok(Some(of(bracket)))
 }

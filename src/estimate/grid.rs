@@ -24,12 +24,14 @@ pub fn grid(
     seqs: &[u64],
     batches: &[u64],
 ) -> Result<Vec<Vec<Option<u64>>>, EstimateError> {
-    resolve(scenario)?;
+    let plan = resolve(scenario)?;
     let mut cell = scenario.clone();
-    let mut peak_at = |batch: u64, seq: u64| {
-        (cell.batch, cell.seq) = (batch, seq);
-        resolve(&cell).ok().map(|plan| stack::peak(&plan))
-    };
-    let mut row = |&batch: &u64| seqs.iter().map(|&seq| peak_at(batch, seq)).collect();
-    Ok(batches.iter().map(&mut row).collect())
+    Ok(stack::sweep(&plan, |peak| {
+        let mut peak_at = |batch: u64, seq: u64| {
+            (cell.batch, cell.seq) = (batch, seq);
+            resolve(&cell).ok().map(&mut *peak)
+        };
+        let mut row = |&batch: &u64| seqs.iter().map(|&seq| peak_at(batch, seq)).collect();
+        batches.iter().map(&mut row).collect()
+    }))
 }

@@ -2,27 +2,30 @@
 
 pub mod calibration;
 mod capacity;
+mod estimates;
 mod fit;
 mod grid;
 mod notes;
 mod process;
 mod reading;
+mod run;
 mod timeline;
 mod verdict;
 
 pub use timeline::{CATEGORIES, Column, Live, Moment, Span, Tensors, Timeline};
 
-use crate::catalog;
 use crate::plan::Plan;
-use crate::replay::serve::serve;
 use crate::scenario::{FieldError, Scenario, Stack};
-use crate::stack::{self, Detail, hf::managed_bytes, record};
+use crate::stack;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use estimates::Estimates;
 pub use fit::{Fit, fit};
 pub use grid::grid;
+pub(crate) use run::Run;
 pub use verdict::Room;
+pub(crate) use verdict::room_on;
 
 /// What a live tensor is, in the words of the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -257,36 +260,7 @@ pub const COST_MODEL: &str = "1";
 /// [`EstimateError::Invalid`] names every field that cannot be used; [`EstimateError::NotModelled`] gives the reason
 /// why a sound scenario is refused.
 pub fn estimate(scenario: &Scenario) -> Result<Estimate, EstimateError> {
-    let plan = resolve(scenario)?;
-    let recording = record(&plan, Detail::Full);
-    let served =
-        serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
-    let reading = reading::read(&recording, &served);
-    let least_capacity = capacity::least(&recording, &served);
-    let context = process::context(plan.device.capability, scenario.stack);
-    let gpu = scenario.gpu.as_deref().and_then(catalog::gpu);
-    let room = gpu.map(|gpu| verdict::judge(least_capacity, &context, gpu.usable_bytes()));
-    let managed = managed_bytes(&plan);
-    Ok(Estimate {
-        cost_model: COST_MODEL.into(),
-        allocated_bytes: served.peak_allocated,
-        reserved_bytes: served.peak_reserved,
-        least_capacity_bytes: least_capacity,
-        process_bytes: context.process(served.peak_allocated, served.peak_reserved),
-        context_bytes: context.interval(),
-        host_bytes: managed.saturating_add(stack::host_bytes(&plan)),
-        capacity_bytes: gpu.map(catalog::Gpu::usable_bytes),
-        verdict: room.map(|r| r.verdict),
-        headroom_bytes: room.map(|r| r.headroom),
-        peak: reading.peak,
-        breakdown: reading.breakdown,
-        phases: reading.phases,
-        trainable_params: plan.trained_parameters(),
-        total_params: plan.parameters(),
-        assumptions: notes::assumptions(scenario, &plan, gpu),
-        warnings: notes::warnings(scenario, &plan, gpu, managed),
-        evidence: context.evidence(),
-    })
+    Ok(Run::of(resolve(scenario)?)?.estimate(scenario))
 }
 
 /// CUDA context and libraries of a process under a stack on a card of this compute capability: [`Estimate::context_bytes`] of every

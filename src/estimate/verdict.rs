@@ -1,7 +1,8 @@
 //! Does it fit?
 
-use super::process::Context;
+use super::process::{self, Context};
 use super::{Estimate, Interval, Verdict};
+use crate::scenario::Stack;
 
 /// A verdict and the room that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,11 @@ fn room(least_capacity: u64, context: Interval, usable: u64) -> Room {
     }
 }
 
+/// The room on a card of this memory and compute capability for a run that the allocator needs so much for.
+pub(crate) fn room_on(usable_bytes: u64, capability: (u32, u32), stack: Stack, least_capacity: u64) -> Room {
+    judge(least_capacity, &process::context(capability, stack), usable_bytes)
+}
+
 impl Estimate {
     /// The verdict on another card that runs the same kernels, by the memory that a process can use there.
     pub fn on(&self, usable_bytes: u64) -> Room {
@@ -45,7 +51,6 @@ mod tests {
     use super::*;
     use crate::bytes::MIB;
     use crate::estimate::process::context;
-    use crate::scenario::Stack;
 
     #[test]
     fn the_upper_end_of_the_interval_separates_fits_from_tight() {

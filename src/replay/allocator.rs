@@ -7,6 +7,7 @@
 //! block and counts as allocated. A freed block merges with its free neighbours.
 
 use super::free_list::FreeList;
+use super::limit::Limit;
 use super::segment::rounded;
 use super::serve::Memory;
 use crate::bytes::MIB;
@@ -37,8 +38,8 @@ pub struct Allocator {
     /// Free blocks: small pool, large pool.
     free: [FreeList; 2],
     top: u64,
-    /// Device memory for segments; unlimited when `None`.
-    capacity: Option<u64>,
+    /// Device memory for segments.
+    limit: Limit,
     /// Bytes in segments.
     pub reserved: u64,
     /// Bytes in used blocks.
@@ -57,7 +58,7 @@ impl Allocator {
     /// An allocator over a device with this much memory for it, unlimited with `None`.
     pub fn new(capacity: Option<u64>) -> Self {
         Allocator {
-            capacity,
+            limit: Limit::new(capacity),
             ..Allocator::default()
         }
     }
@@ -134,11 +135,9 @@ impl Allocator {
         } else {
             size.div_ceil(ROUND_LARGE).saturating_mul(ROUND_LARGE)
         };
-        if let Some(capacity) = self.capacity
-            && self.reserved.saturating_add(segment) > capacity
-        {
+        if !self.limit.holds(self.reserved.saturating_add(segment)) {
             self.empty_cache();
-            if self.reserved.saturating_add(segment) > capacity {
+            if !self.limit.holds(self.reserved.saturating_add(segment)) {
                 return Err(OutOfMemory);
             }
         }
@@ -224,8 +223,8 @@ impl Memory for Allocator {
         self.blocks[block as usize].size
     }
 
-    fn set_capacity(&mut self, capacity: u64) {
-        self.capacity = Some(capacity);
+    fn limit(&mut self) -> &mut Limit {
+        &mut self.limit
     }
 
     fn reserved(&self) -> u64 {

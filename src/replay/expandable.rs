@@ -8,6 +8,7 @@
 
 use super::allocator::OutOfMemory;
 use super::free_list::FreeList;
+use super::limit::Limit;
 use super::segment::{MIN_BLOCK, rounded};
 use super::serve::Memory;
 use crate::bytes::MIB;
@@ -48,7 +49,7 @@ pub struct Expandable {
     spare: Vec<u32>,
     /// The small pool, the large pool.
     pools: [Pool; 2],
-    capacity: Option<u64>,
+    limit: Limit,
     reserved: u64,
     allocated: u64,
     peak_reserved: u64,
@@ -62,7 +63,7 @@ impl Expandable {
             blocks: Vec::new(),
             spare: Vec::new(),
             pools: Default::default(),
-            capacity,
+            limit: Limit::new(capacity),
             reserved: 0,
             allocated: 0,
             peak_reserved: 0,
@@ -215,10 +216,7 @@ impl Expandable {
         let b = self.blocks[index as usize];
         let page = self.pools[b.pool].page;
         let mapped = size.div_ceil(page) * page;
-        if self
-            .capacity
-            .is_some_and(|capacity| self.reserved + mapped > capacity)
-        {
+        if !self.limit.holds(self.reserved.saturating_add(mapped)) {
             return Err(OutOfMemory);
         }
         self.unkeep(index);
@@ -320,8 +318,8 @@ impl Memory for Expandable {
         self.block(block).map_or(0, |b| b.size)
     }
 
-    fn set_capacity(&mut self, capacity: u64) {
-        self.capacity = Some(capacity);
+    fn limit(&mut self) -> &mut Limit {
+        &mut self.limit
     }
 
     fn reserved(&self) -> u64 {

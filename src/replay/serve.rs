@@ -2,6 +2,7 @@
 
 use super::allocator::{Allocator, OutOfMemory};
 use super::expandable::Expandable;
+use super::limit::Limit;
 use super::tape::{Event, Phase, Recording};
 
 const NONE: u32 = u32::MAX;
@@ -19,8 +20,8 @@ pub(super) trait Memory: Clone {
     fn empty_cache(&mut self);
     /// Bytes of a block.
     fn size_of(&self, block: u32) -> u64;
-    /// Device memory from here on.
-    fn set_capacity(&mut self, capacity: u64);
+    /// The device memory.
+    fn limit(&mut self) -> &mut Limit;
     /// Bytes held from the device.
     fn reserved(&self) -> u64;
     /// Highest allocated and reserved bytes since they were last reset.
@@ -140,6 +141,15 @@ pub struct Trials<'r> {
     recording: &'r Recording,
     served: &'r Served,
     base: Base,
+    outcomes: Vec<Outcome>,
+}
+
+/// How a trial went, and with it every trial with at least `held` and less than `refused`.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    held: u64,
+    refused: u64,
+    works: bool,
 }
 
 /// A run without limit, up to the last event before which no trial to come meets its limit.
@@ -161,6 +171,7 @@ impl<'r> Trials<'r> {
             recording,
             served,
             base,
+            outcomes: Vec::new(),
         }
     }
 
@@ -171,19 +182,20 @@ impl<'r> Trials<'r> {
         if capacity >= self.served.highest_reserved || capacity < self.served.highest_allocated {
             return capacity >= self.served.highest_reserved;
         }
-        match &mut self.base {
-            Base::Plain(base) => gets_through(base, self.recording, self.served, capacity),
-            Base::Expandable(base) => gets_through(base, self.recording, self.served, capacity),
+        let alike = |outcome: &&Outcome| (outcome.held..outcome.refused).contains(&capacity);
+        if let Some(known) = self.outcomes.iter().find(alike) {
+            return known.works;
         }
+        let outcome = match &mut self.base {
+            Base::Plain(base) => tried(base, self.recording, self.served, capacity),
+            Base::Expandable(base) => tried(base, self.recording, self.served, capacity),
+        };
+        self.outcomes.push(outcome);
+        outcome.works
     }
 }
 
-fn gets_through<M: Memory>(
-    base: &mut Serving<M>,
-    recording: &Recording,
-    served: &Served,
-    capacity: u64,
-) -> bool {
+fn tried<M: Memory>(base: &mut Serving<M>, recording: &Recording, served: &Served, capacity: u64) -> Outcome {
     let all = recording.events.len();
     let first_above = |bytes: u64| {
         let at = served.growth.partition_point(|&(_, reserved)| reserved <= bytes);
@@ -194,12 +206,13 @@ fn gets_through<M: Memory>(
     let mut trial = base.clone();
     let pressed = trial.serve_until(recording, first_above(capacity), |_, _, _, _| ());
     let unpressed = trial.clone();
-    trial.memory.set_capacity(capacity);
+    trial.memory.limit().set(capacity);
     let works =
         lowest.is_ok() && pressed.is_ok() && trial.serve_until(recording, all, |_, _, _, _| ()).is_ok();
     if !works {
         // Whatever is tried next has more memory.
         *base = unpressed;
     }
-    works
+    let &mut Limit { held, refused, .. } = trial.memory.limit();
+    Outcome { held, refused, works }
 }

@@ -87,7 +87,7 @@ pub struct Alloc {
     pub recompute: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Record {
     pub refs: u32,
     /// Index of the allocation behind it; `NONE` for a ghost (see [`Inner::stopped`]) or a tensor off the GPU.
@@ -199,6 +199,15 @@ pub struct Tape {
     pub(super) inner: RefCell<Inner>,
 }
 
+/// A state of a folding tape, to go back to.
+#[derive(Debug)]
+pub struct Mark {
+    fold: Fold,
+    storages: Vec<Storage>,
+    records: Vec<Record>,
+    workspaces: [[bool; 2]; 2],
+}
+
 /// A finished recording.
 #[derive(Debug, Default, Clone)]
 pub struct Recording {
@@ -208,6 +217,17 @@ pub struct Recording {
     pub allocs: Vec<Alloc>,
     /// `PYTORCH_ALLOC_CONF=expandable_segments:True`.
     pub expandable_segments: bool,
+}
+
+impl Recording {
+    /// Do both ask for the same memory at the same time, whatever for?
+    pub fn asks_for_the_same_as(&self, other: &Recording) -> bool {
+        let alike = |(one, other): (&Alloc, &Alloc)| one.bytes == other.bytes;
+        self.expandable_segments == other.expandable_segments
+            && self.events == other.events
+            && self.allocs.len() == other.allocs.len()
+            && self.allocs.iter().zip(&other.allocs).all(alike)
+    }
 }
 
 /// A tensor on the tape. Its memory is freed when the last handle, saved reference and view of it is gone.
@@ -243,7 +263,7 @@ impl Inner {
         });
         match &mut self.sink {
             Sink::Fold(fold) => fold.alloc(block),
-            Sink::List { events, allocs } => {
+            Sink::List { events, allocs, .. } => {
                 let recompute = self.in_recompute && self.running.is_none();
                 let op = self.running.unwrap_or(op);
                 allocs.push(Alloc {
@@ -281,7 +301,7 @@ impl Inner {
         let storage = if self.stopped || layout.numel() == 0 {
             NONE
         } else {
-            let logits = layout.last() == self.logits.1 && layout.numel() == self.logits.0;
+            let logits = layout.numel() == self.logits.0 && layout.last() == self.logits.1;
             self.push_alloc(
                 layout.numel().saturating_mul(dtype.size()),
                 logits.then_some(Category::LogitsLoss),
@@ -489,8 +509,7 @@ impl Tape {
     /// `bounded` layers may take less than what is recorded for them.
     pub fn layers_are(&self, order: Order, bounded: u32) {
         if let Sink::Fold(fold) = &mut self.inner.borrow_mut().sink {
-            fold.order = order;
-            fold.bounded = bounded;
+            (fold.order, fold.bounded) = (order, bounded);
         }
     }
 
@@ -591,11 +610,13 @@ impl Tape {
         inner.autocast = dtype;
         if dtype.is_none() {
             let group = inner.group;
-            for (leaf, made_in) in std::mem::take(&mut inner.casts) {
+            let mut casts = std::mem::take(&mut inner.casts);
+            for (leaf, made_in) in casts.drain(..) {
                 inner.enter_group(made_in);
                 let cast = std::mem::replace(&mut inner.records[leaf as usize].cast, NONE);
                 inner.release(cast);
             }
+            inner.casts = casts;
             inner.enter_group(group);
         }
     }
@@ -643,6 +664,32 @@ impl Tape {
             },
             Sink::Fold(_) => Recording::default(),
         }
+    }
+
+    /// Remembers where a folding tape stands, between two steps.
+    pub fn mark(&self) -> Mark {
+        let inner = self.inner.borrow();
+        Mark {
+            fold: match &inner.sink {
+                Sink::Fold(fold) => fold.clone(),
+                Sink::List { .. } => Fold::default(),
+            },
+            storages: inner.storages.clone(),
+            records: inner.records.clone(),
+            workspaces: [inner.workspaces, inner.lt_workspaces],
+        }
+    }
+
+    /// Goes back to where it stood. Handles made since must be gone.
+    pub fn rewind(&self, mark: &Mark) {
+        let inner = &mut *self.inner.borrow_mut();
+        if let Sink::Fold(fold) = &mut inner.sink {
+            fold.clone_from(&mark.fold);
+        }
+        inner.storages.clone_from(&mark.storages);
+        inner.records.clone_from(&mark.records);
+        [inner.workspaces, inner.lt_workspaces] = mark.workspaces;
+        (inner.entry, inner.differ, inner.margin) = (NONE, false, 0);
     }
 
     /// The highest live bytes of the training steps so far, on a folding tape.

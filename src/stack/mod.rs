@@ -37,6 +37,15 @@ pub fn peak(plan: &Plan) -> u64 {
     }
 }
 
+/// Calls `f` with a function that does what [`peak`] does, at less cost for plans that differ from this one in batch and
+/// sequence length alone.
+pub fn sweep<T>(plan: &Plan, f: impl FnOnce(&mut dyn FnMut(Plan) -> u64) -> T) -> T {
+    match plan.stack {
+        Stack::Hf => hf::sweep(plan, f),
+        Stack::Unsloth => f(&mut |run| peak(&run)),
+    }
+}
+
 /// Pinned host memory that the run takes.
 pub fn host_bytes(plan: &Plan) -> u64 {
     match plan.stack {

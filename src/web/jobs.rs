@@ -2,7 +2,7 @@
 //! after field without names, and scenarios as links: both sides are the same program. No browser in here.
 
 use crate::advise::solve::{Cards, Quantity, largest};
-use crate::advise::{Observed, levers, remedy, tree};
+use crate::advise::{Observed, changes};
 use crate::estimate::{EstimateError, Verdict, estimate};
 use crate::scenario::Scenario;
 use crate::web::advice::{Advice, Change, Question, Remedy};
@@ -85,16 +85,11 @@ fn written<T: Serialize>(message: &T) -> Vec<u8> {
 
 /// Levers, remedy and tree.
 fn advice(run: &Scenario, observed: Observed) -> Option<Advice> {
-    let before = estimate(run).ok()?;
-    // Without a card there is nothing to fit.
-    let remedy = remedy(run, &before).unwrap_or_default();
+    let found = changes(run, observed).ok()?;
     Some(Advice {
-        levers: levers(run, &before).into_iter().map(Change::from).collect(),
-        tree: tree(run, &before, remedy.as_ref(), observed)
-            .into_iter()
-            .map(Question::from)
-            .collect(),
-        remedy: remedy.map(Remedy::from),
+        levers: found.levers.into_iter().map(Change::from).collect(),
+        tree: found.tree.into_iter().map(Question::from).collect(),
+        remedy: found.remedy.map(Remedy::from),
     })
 }
 

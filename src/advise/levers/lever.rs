@@ -3,7 +3,7 @@
 use super::Cost;
 use super::ladder::{LADDERS, Ladder};
 use crate::advise::fit::live_tensors;
-use crate::estimate::{Category, Estimate, EstimateError, Verdict, estimate};
+use crate::estimate::{Category, Estimate, EstimateError, Estimates, Verdict};
 use crate::scenario::{Difference, Scenario};
 use crate::sort::sort_by_key;
 use serde::Serialize;
@@ -133,6 +133,15 @@ pub struct Lever {
 /// assert_eq!(batch.effect.as_ref().map(|effect| effect.saves_bytes), Some(saves));
 /// ```
 pub fn levers(scenario: &Scenario, before: &Estimate) -> Vec<Lever> {
+    levers_by(&Estimates::default(), scenario, before)
+}
+
+/// As [`levers`], by estimates of which some are known.
+pub(in crate::advise) fn levers_by(
+    estimates: &Estimates,
+    scenario: &Scenario,
+    before: &Estimate,
+) -> Vec<Lever> {
     let live = live_tensors(scenario).unwrap_or(u64::MAX);
     let mut levers = Vec::new();
     for ladder in LADDERS {
@@ -143,7 +152,7 @@ pub fn levers(scenario: &Scenario, before: &Estimate) -> Vec<Lever> {
             _ => rungs.pop(),
         };
         if let Some(after) = shown {
-            levers.extend(lever(ladder, scenario, before, live, after));
+            levers.extend(lever(estimates, ladder, scenario, before, live, after));
         }
     }
     sort_by_key(&mut levers, |lever| {
@@ -154,6 +163,7 @@ pub fn levers(scenario: &Scenario, before: &Estimate) -> Vec<Lever> {
 }
 
 fn lever(
+    estimates: &Estimates,
     ladder: &Ladder,
     scenario: &Scenario,
     before: &Estimate,
@@ -163,7 +173,7 @@ fn lever(
     let (effect, refused) = match live_tensors(&after) {
         // Fewer live tensors are not the only way to save: the allocator may hold less for the same.
         Ok(bytes) if bytes > live => return None,
-        Ok(_) => match estimate(&after) {
+        Ok(_) => match estimates.estimate(&after) {
             Ok(after) => (Some(Effect::between(before, &after)), None),
             Err(error) => (None, Some(error.to_string())),
         },

@@ -8,5 +8,7 @@ mod remedy;
 mod rungs;
 
 pub use cost::Cost;
+pub(super) use lever::levers_by;
 pub use lever::{Effect, Figures, Lever, Part, levers};
+pub(super) use remedy::remedy_by;
 pub use remedy::{Remedy, Step, remedy};

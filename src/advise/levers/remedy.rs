@@ -4,7 +4,7 @@ use super::Cost;
 use super::ladder::{LADDERS, Ladder};
 use super::lever::Effect;
 use crate::advise::fit;
-use crate::estimate::{Estimate, EstimateError, estimate};
+use crate::estimate::{Estimate, EstimateError, Estimates};
 use crate::scenario::{Difference, Scenario};
 use crate::sort::sort_by_key;
 use serde::Serialize;
@@ -47,13 +47,22 @@ pub struct Remedy {
 /// end none can be left out: without any one of them the run does not fit, by a whole estimate.
 ///
 /// # Errors
-/// As [`estimate`]; and when no card is named.
+/// As [`estimate`](crate::estimate::estimate()); and when no card is named.
 pub fn remedy(scenario: &Scenario, before: &Estimate) -> Result<Option<Remedy>, EstimateError> {
-    if fit::fits(scenario)? {
+    remedy_by(&Estimates::default(), scenario, before)
+}
+
+/// As [`remedy`], by estimates of which some are known.
+pub(in crate::advise) fn remedy_by(
+    estimates: &Estimates,
+    scenario: &Scenario,
+    before: &Estimate,
+) -> Result<Option<Remedy>, EstimateError> {
+    if fit::fits(estimates, scenario)? {
         return Ok(None);
     }
     for &ceiling in Cost::ALL {
-        let mut choice = Choice::all(scenario, ceiling);
+        let mut choice = Choice::all(estimates, scenario, ceiling);
         if !choice.is_empty() && choice.fits()? {
             choice.reduce()?;
             return Ok(Some(choice.remedy(before, ceiling)?));
@@ -64,6 +73,7 @@ pub fn remedy(scenario: &Scenario, before: &Estimate) -> Result<Option<Remedy>, 
 
 /// Ladders that are taken, each up to a rung.
 struct Choice<'a> {
+    estimates: &'a Estimates,
     scenario: &'a Scenario,
     /// Rungs are counted from the gentlest; beyond the last means the last.
     taken: Vec<(&'static Ladder, usize)>,
@@ -72,7 +82,7 @@ struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// All ladders up to a cost, each at its strongest rung; those after which the run is not modelled, or needs more,
     /// are left out.
-    fn all(scenario: &'a Scenario, ceiling: Cost) -> Self {
+    fn all(estimates: &'a Estimates, scenario: &'a Scenario, ceiling: Cost) -> Self {
         let mut run = scenario.clone();
         let mut live = fit::live_tensors(scenario).unwrap_or(u64::MAX);
         let mut taken = Vec::new();
@@ -87,7 +97,11 @@ impl<'a> Choice<'a> {
                 (run, live) = (next, bytes);
             }
         }
-        Choice { scenario, taken }
+        Choice {
+            estimates,
+            scenario,
+            taken,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -116,7 +130,7 @@ impl<'a> Choice<'a> {
     }
 
     fn fits(&self) -> Result<bool, EstimateError> {
-        match fit::fits(&self.run()) {
+        match fit::fits(self.estimates, &self.run()) {
             Err(EstimateError::NotModelled(_)) => Ok(false),
             known => known,
         }
@@ -157,6 +171,7 @@ impl<'a> Choice<'a> {
         let mut taken = self.taken.clone();
         taken.remove(index);
         Choice {
+            estimates: self.estimates,
             scenario: self.scenario,
             taken,
         }
@@ -199,7 +214,7 @@ impl<'a> Choice<'a> {
                 .map(|(ladder, _)| ladder.cost)
                 .max()
                 .unwrap_or(cost),
-            effect: Effect::between(before, &estimate(&scenario)?),
+            effect: Effect::between(before, &self.estimates.estimate(&scenario)?),
             scenario,
         })
     }

@@ -1,11 +1,13 @@
 //! Several inverse questions at once: what `plimsoll solve --json` prints.
 
 use super::{
-    CardFit, Largest, ModelFit, Quantity, cards, cheapest_card, largest, largest_model, smallest_card,
+    CardFit, Largest, ModelFit, Quantity, cards_by, cheapest_card, largest_by, largest_model_by,
+    smallest_card,
 };
 use crate::estimate::EstimateError;
 use crate::scenario::{FieldError, Method, ModelRef, Scenario};
 use serde::Serialize;
+use std::rc::Rc;
 use std::str::FromStr;
 
 /// What can be sought.
@@ -63,7 +65,7 @@ pub struct Answers {
 /// for in `family`, without one in that of the scenario's model.
 ///
 /// # Errors
-/// As [`largest`], [`largest_model`] and [`cards`]: also when a question that was asked by name cannot be asked of this
+/// As [`largest`](super::largest), [`largest_model`](super::largest_model) and [`cards`](super::cards()): also when a question that was asked by name cannot be asked of this
 /// scenario.
 pub fn answers(
     scenario: &Scenario,
@@ -75,6 +77,7 @@ pub fn answers(
     // What cannot be asked of this run is left out when everything is asked, and refused when it is asked by name.
     let wants = |one: Sought, possible: bool| sought.contains(&one) || (all && possible);
     let mut answers = Answers::default();
+    let estimates = &Rc::default();
     for (one, quantity) in [
         (Sought::Seq, Quantity::Seq),
         (Sought::Batch, Quantity::Batch),
@@ -82,15 +85,15 @@ pub fn answers(
     ] {
         let possible = on_card && (quantity != Quantity::Rank || scenario.method != Method::Full);
         if wants(one, possible) {
-            answers.largest.push(largest(scenario, quantity)?);
+            answers.largest.push(largest_by(estimates, scenario, quantity)?);
         }
     }
     let of_catalog = matches!(scenario.model, ModelRef::Catalog(_));
     if wants(Sought::Model, on_card && (of_catalog || family.is_some())) {
-        answers.model = Some(largest_model(scenario, family)?);
+        answers.model = Some(largest_model_by(estimates, scenario, family)?);
     }
     if wants(Sought::Card, true) {
-        let cards = cards(scenario)?;
+        let cards = cards_by(estimates, scenario)?;
         answers.smallest_card = smallest_card(&cards).cloned();
         answers.cheapest_card = cheapest_card(&cards).cloned();
     }

@@ -1,10 +1,13 @@
 //! The cards that fit a run, the smallest and the cheapest of them.
 
 use crate::catalog::{self, Gpu, Price};
-use crate::estimate::{Estimate, EstimateError, Room, Verdict, estimate};
+use crate::estimate::{EstimateError, Estimates, Room, Verdict, room_on};
 use crate::plan::Plan;
+use crate::replay::Recording;
 use crate::scenario::{Scenario, Stack};
+use crate::stack::{Detail, record};
 use serde::Serialize;
+use std::rc::Rc;
 
 /// What renting one card costs: the cheapest instance that holds it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,25 +65,40 @@ impl CardFit {
 /// modelled are left out.
 ///
 /// # Errors
-/// As [`estimate`] of the scenario without a card.
+/// As [`estimate`](crate::estimate::estimate()) of the scenario without a card.
 pub fn cards(scenario: &Scenario) -> Result<Vec<CardFit>, EstimateError> {
     Cards::of(scenario)?.collect()
 }
 
+/// As [`cards`], by estimates of which some are known.
+pub(in crate::advise) fn cards_by(
+    estimates: &Rc<Estimates>,
+    scenario: &Scenario,
+) -> Result<Vec<CardFit>, EstimateError> {
+    Cards::by(estimates.clone(), scenario)?.collect()
+}
+
 /// The cards of [`cards`] one by one, for those who have other things to do in between: each takes one estimate at most.
 pub struct Cards {
+    estimates: Rc<Estimates>,
     open: Scenario,
     rest: std::slice::Iter<'static, Gpu>,
-    /// Most cards resolve to one of a few plans: what runs, and so what it takes, is the same.
-    plans: Vec<(Plan, Estimate)>,
+    /// Most cards resolve to one of a few plans, each with the least capacity for the allocator.
+    plans: Vec<(Plan, u64)>,
+    /// Most plans ask for the same memory: what is recorded of one layer of each kind tells.
+    sketches: Vec<(Recording, u64)>,
 }
 
 impl Cards {
     /// Before the first card.
     ///
     /// # Errors
-    /// As [`estimate`] of the scenario without a card.
+    /// As [`estimate`](crate::estimate::estimate()) of the scenario without a card.
     pub fn of(scenario: &Scenario) -> Result<Self, EstimateError> {
+        Cards::by(Rc::default(), scenario)
+    }
+
+    fn by(estimates: Rc<Estimates>, scenario: &Scenario) -> Result<Self, EstimateError> {
         let open = Scenario {
             gpu: None,
             compute_capability: None,
@@ -88,9 +106,11 @@ impl Cards {
         };
         crate::estimate::peak_allocated(&open)?;
         Ok(Cards {
+            estimates,
             open,
             rest: catalog::gpus().iter(),
             plans: Vec::new(),
+            sketches: Vec::new(),
         })
     }
 
@@ -100,13 +120,30 @@ impl Cards {
             memory: plan.memory.filter(|_| run.stack == Stack::Unsloth),
             ..plan
         };
-        let known = self.plans.iter().position(|(other, _)| *other == plan);
-        let index = known.unwrap_or(self.plans.len());
-        if known.is_none() {
-            self.plans.push((plan, estimate(run)?));
-        }
-        let room = self.plans[index].1.on(card.usable_bytes());
+        let capability = plan.device.capability;
+        let known = self.plans.iter().find(|(other, _)| *other == plan);
+        let least = match known {
+            Some(&(_, least)) => least,
+            None => self.learn(plan, run)?,
+        };
+        let room = room_on(card.usable_bytes(), capability, run.stack, least);
         Ok(CardFit::of(card, room))
+    }
+
+    /// The least capacity for a new plan.
+    fn learn(&mut self, plan: Plan, run: &Scenario) -> Result<u64, EstimateError> {
+        let sketch = record(&plan, Detail::Segments);
+        let alike = |(other, _): &&(Recording, u64)| other.asks_for_the_same_as(&sketch);
+        let least = match self.sketches.iter().find(alike) {
+            Some(&(_, least)) => least,
+            None => {
+                let least = self.estimates.estimate(run)?.least_capacity_bytes;
+                self.sketches.push((sketch, least));
+                least
+            }
+        };
+        self.plans.push((plan, least));
+        Ok(least)
     }
 }
 

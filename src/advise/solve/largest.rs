@@ -2,7 +2,7 @@
 
 use super::Quantity;
 use crate::advise::fit;
-use crate::estimate::{EstimateError, Verdict, context, estimate};
+use crate::estimate::{EstimateError, Estimates, Verdict, context};
 use crate::scenario::{FieldError, Method, Scenario};
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +48,18 @@ pub struct Largest {
 /// ```
 ///
 /// # Errors
-/// As [`estimate`] of the scenario; and [`EstimateError::Invalid`] when no card is named, or when the run has no
+/// As [`estimate`](crate::estimate::estimate()) of the scenario; and [`EstimateError::Invalid`] when no card is named, or when the run has no
 /// adapters and a rank is asked for.
 pub fn largest(scenario: &Scenario, quantity: Quantity) -> Result<Largest, EstimateError> {
+    largest_by(&Estimates::default(), scenario, quantity)
+}
+
+/// As [`largest`], by estimates of which some are known.
+pub(in crate::advise) fn largest_by(
+    estimates: &Estimates,
+    scenario: &Scenario,
+    quantity: Quantity,
+) -> Result<Largest, EstimateError> {
     let usable = fit::card(scenario)?.usable_bytes();
     if quantity == Quantity::Rank && scenario.method == Method::Full {
         let problem = "full fine-tuning has no adapters";
@@ -60,6 +69,7 @@ pub fn largest(scenario: &Scenario, quantity: Quantity) -> Result<Largest, Estim
     fit::live_tensors(&quantity.set(scenario, 1))?;
     let context = context(scenario.capability().unwrap_or_default(), scenario.stack);
     let search = Search {
+        estimates,
         scenario,
         quantity,
         usable,
@@ -75,12 +85,13 @@ pub fn largest(scenario: &Scenario, quantity: Quantity) -> Result<Largest, Estim
         quantity,
         value: Some(found.value),
         bound: if found.value == most { bound } else { Bound::Memory },
-        headroom_bytes: estimate(&search.at(found.value))?.headroom_bytes,
+        headroom_bytes: estimates.estimate(&search.at(found.value))?.headroom_bytes,
         note: search.note(found.value),
     })
 }
 
 struct Search<'a> {
+    estimates: &'a Estimates,
     scenario: &'a Scenario,
     quantity: Quantity,
     usable: u64,
@@ -194,7 +205,7 @@ impl Search<'_> {
 
     fn probe(&self, value: u64) -> Result<Probe, EstimateError> {
         let run = self.at(value);
-        let fit = fit::verdict(&run)?;
+        let fit = fit::verdict(self.estimates, &run)?;
         let need = i128::from(self.usable) - i128::from(fit.headroom_at_most) + i128::from(self.margin);
         let beyond_live = need - i128::from(fit::live_tensors(&run)?);
         Ok(Probe {

@@ -14,7 +14,10 @@ mod models;
 mod quantity;
 
 pub use answers::{Answers, Sought, answers};
+pub(super) use cards::cards_by;
 pub use cards::{CardFit, Cards, Offer, cards, cheapest_card, smallest_card};
+pub(super) use largest::largest_by;
 pub use largest::{Bound, Largest, largest};
+pub(super) use models::largest_model_by;
 pub use models::{ModelFit, largest_model};
 pub use quantity::Quantity;

@@ -2,7 +2,7 @@
 
 use crate::advise::fit;
 use crate::catalog::{self, Model};
-use crate::estimate::{EstimateError, estimate};
+use crate::estimate::{EstimateError, Estimates};
 use crate::scenario::{FieldError, ModelRef, Scenario};
 use crate::sort::sort_by_key;
 use serde::Serialize;
@@ -38,6 +38,15 @@ pub struct ModelFit {
 /// # Errors
 /// No card, an unknown family, or no model of it that can be replayed.
 pub fn largest_model(scenario: &Scenario, family: Option<&str>) -> Result<ModelFit, EstimateError> {
+    largest_model_by(&Estimates::default(), scenario, family)
+}
+
+/// As [`largest_model`], by estimates of which some are known.
+pub(in crate::advise) fn largest_model_by(
+    estimates: &Estimates,
+    scenario: &Scenario,
+    family: Option<&str>,
+) -> Result<ModelFit, EstimateError> {
     fit::card(scenario)?;
     let family = match (family, &scenario.model) {
         (Some(name), _) => named(name)?,
@@ -65,10 +74,10 @@ pub fn largest_model(scenario: &Scenario, family: Option<&str>) -> Result<ModelF
             model: ModelRef::Catalog(model.id.clone()),
             ..scenario.clone()
         };
-        match fit::fits(&run) {
+        match fit::fits(estimates, &run) {
             Ok(true) => {
                 answer.model = Some(&model.id);
-                answer.headroom_bytes = estimate(&run)?.headroom_bytes;
+                answer.headroom_bytes = estimates.estimate(&run)?.headroom_bytes;
                 break;
             }
             Ok(false) => answer.next = Some(&model.id),

@@ -3,7 +3,7 @@
 use super::{Observed, Solved};
 use crate::advise::fit;
 use crate::advise::levers::Remedy;
-use crate::estimate::{Estimate, Verdict};
+use crate::estimate::{Estimate, Estimates, Verdict};
 use crate::scenario::{Checkpointing, Optimizer, Scenario, Stack};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub(super) enum Ask {
 pub(in crate::advise) struct Known<'a> {
     pub scenario: &'a Scenario,
     pub estimate: &'a Estimate,
+    /// Estimates of other runs.
+    pub estimates: &'a Estimates,
     pub remedy: Option<&'a Remedy>,
     pub observed: Observed,
     /// Inverse answers, where they are known already.

@@ -10,7 +10,7 @@ pub use ask::Answer;
 pub use tips::Advised;
 
 use super::levers::Remedy;
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, Estimates};
 use crate::scenario::Scenario;
 pub(super) use ask::Known;
 use nodes::{NODES, Way};
@@ -81,6 +81,7 @@ pub fn tree(
     walk(&Known {
         scenario,
         estimate,
+        estimates: &Estimates::default(),
         remedy,
         observed,
         solved: None,

@@ -1,7 +1,7 @@
 //! What the tree says where only another sequence length, model or card helps.
 
 use crate::advise::solve::{self, CardFit, Largest, ModelFit, Quantity};
-use crate::estimate::EstimateError;
+use crate::estimate::{EstimateError, Estimates};
 use crate::scenario::{ModelRef, Scenario};
 
 /// Inverse answers of a scenario.
@@ -15,14 +15,14 @@ pub(in crate::advise) struct Solved<'a> {
 type Said = Result<(String, Option<Scenario>), EstimateError>;
 
 /// The longest sequence that fits.
-pub(super) fn longest(run: &Scenario, solved: Option<&Solved>) -> Said {
+pub(super) fn longest(estimates: &Estimates, run: &Scenario, solved: Option<&Solved>) -> Said {
     let known = solved.and_then(|solved| {
         let mut answers = solved.largest.iter();
         answers.find(|answer| answer.quantity == Quantity::Seq)
     });
     let value = match known {
         Some(answer) => answer.value,
-        None => solve::largest(run, Quantity::Seq)?.value,
+        None => solve::largest_by(estimates, run, Quantity::Seq)?.value,
     };
     Ok(match value {
         Some(seq) => (
@@ -34,10 +34,10 @@ pub(super) fn longest(run: &Scenario, solved: Option<&Solved>) -> Said {
 }
 
 /// The largest model of the family that fits.
-pub(super) fn smaller_model(run: &Scenario, solved: Option<&Solved>) -> Said {
+pub(super) fn smaller_model(estimates: &Estimates, run: &Scenario, solved: Option<&Solved>) -> Said {
     let answer = match solved.and_then(|solved| solved.model) {
         Some(answer) => answer.clone(),
-        None => solve::largest_model(run, None)?,
+        None => solve::largest_model_by(estimates, run, None)?,
     };
     Ok(match answer.model {
         Some(model) => {

@@ -4,7 +4,6 @@ use super::ask::Known;
 use super::solved;
 use crate::advise::levers::{Cost, Effect, Remedy};
 use crate::catalog;
-use crate::estimate::estimate;
 use crate::scenario::{
     Autocast, Checkpointing, Difference, Method, ModelRef, Optimizer, Scenario, Stack, WeightFormat,
 };
@@ -185,7 +184,7 @@ impl Advised {
         if self.changes.is_empty() {
             return;
         }
-        match estimate(&after) {
+        match known.estimates.estimate(&after) {
             Ok(after) => self.effect = Some(Effect::between(known.estimate, &after)),
             Err(error) => self.refused = Some(error.to_string()),
         }
@@ -210,8 +209,8 @@ impl Advised {
     fn solve(&mut self, tip: Tip, known: &Known) {
         let run = known.scenario;
         let result = match tip {
-            Tip::Seq => solved::longest(run, known.solved),
-            Tip::Model => solved::smaller_model(run, known.solved),
+            Tip::Seq => solved::longest(known.estimates, run, known.solved),
+            Tip::Model => solved::smaller_model(known.estimates, run, known.solved),
             _ => solved::larger_card(run, known.solved),
         };
         match result {

@@ -18,6 +18,7 @@ mod quantize;
 mod rotary;
 pub(super) mod scaler;
 pub(super) mod step;
+mod sweep;
 mod weight_adapter;
 
 use super::Detail;
@@ -25,9 +26,11 @@ use crate::plan::Plan;
 use crate::replay::{Phase, Recording, Tape};
 use crate::scenario::{Checkpointing, Optimizer};
 use model::Model;
+use optimizer::States;
 use std::ops::RangeInclusive;
 
 pub use optimizer::managed_bytes;
+pub use sweep::sweep;
 
 /// Records loading and two training steps.
 pub fn record(plan: &Plan, detail: Detail) -> Recording {
@@ -54,10 +57,13 @@ pub fn peak(plan: &Plan) -> u64 {
 
 fn folded(plan: &Plan, detail: Detail) -> Tape {
     let tape = Tape::folding(plan.device, plan.workspace_bytes);
-    let both = (plan.keep_outputs && plan.use_cache) || biases::may_raise_the_first_step(plan);
-    let first = if both { 1 } else { 2 };
-    run(&tape, plan, detail, first..=2);
+    run(&tape, plan, detail, first_step(plan)..=2);
     tape
+}
+
+fn first_step(plan: &Plan) -> u8 {
+    let both = (plan.keep_outputs && plan.use_cache) || biases::may_raise_the_first_step(plan);
+    if both { 1 } else { 2 }
 }
 
 /// Can one layer of a kind stand for the first as well? Inputs must need gradients from the first layer on, nothing may hold
@@ -74,11 +80,21 @@ fn bounds_first_layers(plan: &Plan) -> bool {
 
 fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {
     tape.logits_are(plan.batch.saturating_mul(plan.seq), plan.arch.vocab);
+    let (model, mut states) = loaded(tape, plan, detail, *steps.start() > 1);
+    step::train(tape, plan, &model, &mut states, steps);
+    drop(states);
+    // What is still alive is not part of the recording: handles may be dropped in any order.
+    tape.stop();
+}
+
+/// The model, ready for training; the optimizer's states, when a first step has made them.
+fn loaded<'t>(tape: &'t Tape, plan: &Plan, detail: Detail, trained: bool) -> (Model<'t>, States<'t>) {
     tape.phase(Phase::Load, 0, 0);
     let mut model = Model::load(tape, plan, detail);
     model.prepare(tape, plan);
-    step::train(tape, plan, &model, steps);
-    // What is still alive is not part of the recording: handles may be dropped in any order.
-    tape.stop();
-    drop(model);
+    let mut states = States::default();
+    if trained {
+        states.create_all(tape, &model, plan);
+    }
+    (model, states)
 }

@@ -235,7 +235,9 @@ impl<'t> Layer<'t> {
     }
 
     fn load_quantized(&mut self, tape: &'t Tape, plan: &Plan, tables: &mut Vec<Tensor<'t>>) {
-        for part in plan.arch.layer(self.index.into()) {
+        let parts = plan.arch.layer(self.index.into());
+        self.parts.reserve(parts.len());
+        for part in parts {
             let PartKind::Linear { inputs, outputs, .. } = part.kind else {
                 continue;
             };
@@ -260,7 +262,9 @@ impl<'t> Layer<'t> {
     /// Everything that is not quantized, and the order of registration.
     fn load_rest(&mut self, tape: &'t Tape, plan: &Plan) {
         let mut quantized = std::mem::take(&mut self.parts).into_iter().peekable();
-        for part in plan.arch.layer(self.index.into()) {
+        let parts = plan.arch.layer(self.index.into());
+        self.parts.reserve(parts.len());
+        for part in parts {
             let module = match part.kind {
                 PartKind::Weight([count, inputs, outputs]) if plan.packs_experts() && outputs > 0 => {
                     let (packed, scales) = quantize::experts(tape, count, inputs.saturating_mul(outputs));

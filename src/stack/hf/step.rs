@@ -33,14 +33,16 @@ fn micro_batches(tape: &Tape, plan: &Plan) -> u64 {
 const MOST_BATCHES: u64 = 256;
 
 /// Trains these steps: optimizer states are born in the first, the second is the steady state.
-pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInclusive<u8>) {
-    let mut states = States::default();
-    if *steps.start() > 1 {
-        states.create_all(tape, model, plan);
-    }
+pub fn train<'t>(
+    tape: &'t Tape,
+    plan: &Plan,
+    model: &Model<'t>,
+    states: &mut States<'t>,
+    steps: RangeInclusive<u8>,
+) {
     match plan.harness {
-        Harness::Loop | Harness::StepFunction => train_with_loop(tape, plan, model, &mut states, steps),
-        Harness::Trainer => train_with_trainer(tape, plan, model, &mut states, steps),
+        Harness::Loop | Harness::StepFunction => train_with_loop(tape, plan, model, states, steps),
+        Harness::Trainer => train_with_trainer(tape, plan, model, states, steps),
     }
 }
 
