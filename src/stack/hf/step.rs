@@ -135,6 +135,9 @@ fn train_with_trainer<'t>(
     states: &mut States<'t>,
     steps: RangeInclusive<u8>,
 ) {
+    // `Trainer._inner_training_loop` begins with `self.accelerator.free_memory()`, which gives back what loading cached
+    // (`accelerate/utils/memory.py: clear_device_cache`).
+    tape.empty_cache();
     tape.phase(Phase::Data, *steps.start(), 0);
     let _total_loss = tape.tensor(&[], Dtype::F32, Category::Other, "tensor");
     let mut batches: Option<(Vec<Batch<'t>>, Tensor<'t>)> = None;
