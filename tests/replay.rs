@@ -33,7 +33,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 32] = [
+const MODEL_TYPES: [&str; 33] = [
     "llama",
     "mistral",
     "qwen2",
@@ -50,6 +50,7 @@ const MODEL_TYPES: [&str; 32] = [
     "hunyuan_v1_dense",
     "ministral3",
     "starcoder2",
+    "phi",
     "glm",
     "glm4",
     "cohere",

@@ -120,7 +120,8 @@ impl Architecture {
         };
         let activation = match config.hidden_act.as_deref() {
             Some("silu" | "swish") | None => "silu",
-            Some("gelu_pytorch_tanh" | "gelu") => "gelu",
+            Some("gelu_pytorch_tanh" | "gelu") if family != Family::Phi => "gelu",
+            Some("gelu_new") if family == Family::Phi => "gelu_new",
             Some(other) => {
                 return Err(format!(
                     "the activation function '{other}' is not written for this model type"
@@ -300,10 +301,14 @@ impl Architecture {
     pub fn outside_layers(&self) -> Vec<(u64, u64)> {
         let tables = if self.tied { 1 } else { 2 };
         let vectors = if self.norm() == Norm::Layer { 2 } else { 1 };
-        vec![
+        let mut weights = vec![
             (self.vocab.saturating_mul(self.hidden), tables),
             (self.hidden, vectors),
-        ]
+        ];
+        if self.family.has_head_bias() {
+            weights.push((self.vocab, 1));
+        }
+        weights
     }
 
     /// Elements of the buffers that a checkpoint stores with a layer's weights: the corrections of a router's scores.

@@ -11,6 +11,8 @@ pub enum Family {
     Gemma2,
     /// `modeling_gemma3.py`.
     Gemma3,
+    /// `modeling_phi.py`.
+    Phi,
     /// `modeling_phi3.py`.
     Phi3,
     /// `modeling_granite.py`.
@@ -120,6 +122,7 @@ impl Family {
             "gemma" => Family::Gemma,
             "gemma2" => Family::Gemma2,
             "gemma3" => Family::Gemma3,
+            "phi" => Family::Phi,
             "phi3" => Family::Phi3,
             "granite" => Family::Granite,
             "olmo2" => Family::Olmo2,
@@ -154,7 +157,7 @@ impl Family {
             Family::Gemma | Family::Gemma2 | Family::Gemma3 => Norm::ZeroCentred,
             Family::Olmo2 | Family::Olmo3 | Family::GptOss => Norm::RmsInFp32,
             Family::Cohere | Family::Cohere2 => Norm::Centred,
-            Family::Starcoder2 => Norm::Layer,
+            Family::Starcoder2 | Family::Phi => Norm::Layer,
             _ => Norm::Rms,
         }
     }
@@ -224,6 +227,24 @@ impl Family {
         self == Family::SeedOss
     }
 
+    /// Where the output projection of attention stands in a layer.
+    pub fn output_projection(self) -> &'static str {
+        match self {
+            Family::Phi => "self_attn.dense",
+            _ => "self_attn.o_proj",
+        }
+    }
+
+    /// Are rotary frequencies registered before the final norm?
+    pub fn rotates_before_its_norm(self) -> bool {
+        self == Family::Phi
+    }
+
+    /// Has the head a bias?
+    pub fn has_head_bias(self) -> bool {
+        self == Family::Phi
+    }
+
     /// Is its cache one of keys and values as attention takes them (`DynamicCache.update` in its attention)?
     pub fn caches_keys_and_values(self) -> bool {
         !matches!(
@@ -258,7 +279,7 @@ impl Family {
 
     /// Share of a head that is rotated, where the configuration does not say.
     pub fn rotated_share(self) -> f64 {
-        if matches!(self, Family::Glm | Family::Glm4 | Family::Glm4Moe) {
+        if matches!(self, Family::Glm | Family::Glm4 | Family::Glm4Moe | Family::Phi) {
             0.5
         } else {
             1.0

@@ -13,7 +13,8 @@ impl Architecture {
         parts.extend(match (self.experts_of(index), self.family) {
             (Some(experts), family) => experts.parts(self.hidden, family),
             (None, Family::Phi3 | Family::Glm | Family::Glm4) => self.fused_mlp(),
-            (None, Family::Starcoder2) => self.plain_mlp(),
+            (None, Family::Starcoder2) => self.plain_mlp(["mlp.c_fc", "mlp.c_proj"]),
+            (None, Family::Phi) => self.plain_mlp(["mlp.fc1", "mlp.fc2"]),
             (None, Family::GraniteHybrid) => Vec::new(),
             (None, _) => self.gated_mlp(),
         });
@@ -44,6 +45,7 @@ impl Architecture {
                 &["post_attention_layernorm", "post_feedforward_layernorm"]
             }
             Family::Cohere | Family::Cohere2 => &["input_layernorm"],
+            Family::Phi => &["input_layernorm", "input_layernorm.bias"],
             Family::Starcoder2 => &[
                 "input_layernorm",
                 "input_layernorm.bias",
@@ -62,7 +64,12 @@ impl Architecture {
             Part::linear("self_attn.q_proj", self.hidden, queries, a.qkv_bias),
             Part::linear("self_attn.k_proj", self.hidden, keys, a.qkv_bias),
             Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias),
-            Part::linear("self_attn.o_proj", queries, self.hidden, a.output_bias),
+            Part::linear(
+                self.family.output_projection(),
+                queries,
+                self.hidden,
+                a.output_bias,
+            ),
         ];
         let (q_norm, k_norm) = match self.family {
             Family::Hunyuan => ("self_attn.query_layernorm", "self_attn.key_layernorm"),
@@ -145,12 +152,12 @@ impl Architecture {
         ]
     }
 
-    /// `c_fc`, `c_proj`.
-    fn plain_mlp(&self) -> Vec<Part> {
+    /// Two projections of these paths, up and down.
+    fn plain_mlp(&self, [up, down]: [&'static str; 2]) -> Vec<Part> {
         let m = &self.mlp;
         vec![
-            Part::linear("mlp.c_fc", self.hidden, m.width, m.bias),
-            Part::linear("mlp.c_proj", m.width, self.hidden, m.bias),
+            Part::linear(up, self.hidden, m.width, m.bias),
+            Part::linear(down, m.width, self.hidden, m.bias),
         ]
     }
 }

@@ -39,7 +39,9 @@ impl<'t> Model<'t> {
                 cache,
             };
         }
-        let mut logits = tape.within("lm_head", || hidden.linear(self.head_weight(), None));
+        let mut logits = tape.within("lm_head", || {
+            hidden.linear(self.head_weight(), self.head_bias.as_ref())
+        });
         if plan.arch.family.multiplies_logits() {
             logits = logits.scale();
         }

@@ -48,6 +48,8 @@ pub struct Model<'t> {
     pub norm_bias: Option<Tensor<'t>>,
     /// Head; `None` when it is the embedding's weight.
     pub head: Option<Tensor<'t>>,
+    /// Its bias.
+    pub head_bias: Option<Tensor<'t>>,
     /// Does the embedding's output require gradients (`enable_input_require_grads`)?
     pub input_requires_grad: bool,
     /// Rotary frequencies, tables that quantization shares between weights, and towers that see no input.
@@ -103,13 +105,19 @@ impl<'t> Model<'t> {
             layer.on(tape, |layer| layer.load_rest(tape, plan));
         }
         tape.enter_group(Group::default());
+        let tables = if a.family.has_tables_by_window() { 2 } else { 1 };
+        let frequencies =
+            || (0..2 * tables).map(|_| buffer(&[a.attention.rotary_dim / 2], Dtype::F32, "inv_freq"));
+        if a.family.rotates_before_its_norm() {
+            constants.extend(frequencies());
+        }
         let norm = weight(tape, &[a.hidden], plan.dtype);
         let norm_bias = (a.norm() == Norm::Layer).then(|| weight(tape, &[a.hidden], plan.dtype));
-        let tables = if a.family.has_tables_by_window() { 2 } else { 1 };
-        for _ in 0..2 * tables {
-            constants.push(buffer(&[a.attention.rotary_dim / 2], Dtype::F32, "inv_freq"));
+        if !a.family.rotates_before_its_norm() {
+            constants.extend(frequencies());
         }
         let head = (!a.tied).then(|| weight(tape, &[a.vocab, a.hidden], plan.dtype));
+        let head_bias = (a.family.has_head_bias()).then(|| weight(tape, &[a.vocab], plan.dtype));
         Model {
             embed,
             embed_scale,
@@ -117,6 +125,7 @@ impl<'t> Model<'t> {
             norm,
             norm_bias,
             head,
+            head_bias,
             input_requires_grad: false,
             _constants: constants,
             replaced: Vec::new(),
@@ -163,6 +172,9 @@ impl<'t> Model<'t> {
         }
         if let Some(head) = &self.head {
             f(head, true);
+        }
+        if let Some(bias) = &self.head_bias {
+            f(bias, false);
         }
     }
 

@@ -67,6 +67,9 @@ impl<'t> Model<'t> {
         if let Some(head) = &mut self.head {
             up(head);
         }
+        if let Some(bias) = &mut self.head_bias {
+            up(bias);
+        }
         // "gc.collect(); torch.cuda.empty_cache()"
         tape.empty_cache();
     }
@@ -151,6 +154,10 @@ impl<'t> Model<'t> {
         if head {
             let of = self.head.clone().unwrap_or(original);
             self.replaced.extend(self.head.replace(copy(&of)));
+            if let Some(bias) = self.head_bias.take() {
+                self.head_bias = Some(copy(&bias));
+                self.replaced.push(bias);
+            }
         }
     }
 }

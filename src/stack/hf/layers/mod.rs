@@ -20,6 +20,7 @@ mod ministral3;
 mod mixtral;
 mod olmo2;
 mod olmoe;
+mod phi;
 mod phi3;
 mod qwen2_moe;
 mod qwen3_moe;
@@ -51,6 +52,7 @@ impl<'t> Layer<'t> {
             Family::Llama | Family::SmolLm3 => llama::layer,
             Family::Gemma => gemma::layer,
             Family::Gemma2 | Family::Gemma3 => gemma2::layer,
+            Family::Phi => phi::layer,
             Family::Phi3 => phi3::layer,
             Family::Granite => granite::layer,
             Family::Olmo2 | Family::Olmo3 => olmo2::layer,
@@ -144,7 +146,7 @@ impl<'t> Layer<'t> {
             out = out.reshape(&[plan.batch, plan.seq, a.heads * a.value_dim]);
             (out, weights)
         });
-        out = self.linear("self_attn.o_proj", &out);
+        out = self.linear(plan.arch.family.output_projection(), &out);
         if plan.arch.family.has_dropout() {
             out = q.tape().within("self_attn", || out.dropout());
         }
