@@ -18,6 +18,7 @@ pub const FIXTURES: [(&str, &[&str]); 2] = [
             "oracle/architectures.jsonl",
             "oracle/experts.jsonl",
             "oracle/variants.jsonl",
+            "oracle/combinations.jsonl",
             "oracle/toy-precision.jsonl",
             "oracle/unsloth.jsonl",
             "oracle/unsloth-compiled.jsonl",
