@@ -4,14 +4,14 @@
 use plimsoll::estimate::{grid, peak_allocated};
 use plimsoll::model::HfConfig;
 use plimsoll::plan::Plan;
-use plimsoll::replay::segment;
 use plimsoll::replay::serve::{Trials, serve};
+use plimsoll::replay::{Event, Recording, segment};
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
     Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
 };
 use plimsoll::score;
-use plimsoll::stack::{Detail, peak, record};
+use plimsoll::stack::{Detail, events, hf, peak, record};
 use proptest::prelude::*;
 
 #[track_caller]
@@ -22,12 +22,34 @@ fn both_ways_agree(scenario: &Scenario) {
     }
 }
 
+#[track_caller]
+fn both_lists_agree(scenario: &Scenario) {
+    if let Ok(plan) = Plan::new(scenario) {
+        let (full, expanded) = (record(&plan, Detail::Full), events(&plan));
+        // What is dropped at one time is dropped in any order.
+        let sorted = |recording: &Recording| {
+            let mut events = recording.events.clone();
+            let both_free = |a: &Event, b: &Event| matches!((a, b), (Event::Free(_), Event::Free(_)));
+            events.chunk_by_mut(both_free).for_each(|run| {
+                run.sort_by_key(|e| match *e {
+                    Event::Free(i) => i,
+                    _ => 0,
+                })
+            });
+            events
+        };
+        assert!(sorted(&full) == sorted(&expanded), "{}", scenario.to_fragment());
+        assert!(full.allocs == expanded.allocs, "{}", scenario.to_fragment());
+    }
+}
+
 #[test]
 fn segments_and_the_full_list_agree_on_every_measured_run() {
     let rows = include_bytes!("fixtures/oracle/rows.jsonl");
     for row in score::read("rows", rows).0 {
         if let Ok(scenario) = row.scenario {
             both_ways_agree(&scenario);
+            both_lists_agree(&scenario);
         }
     }
 }
@@ -280,6 +302,11 @@ proptest! {
     }
 
     #[test]
+    fn a_list_from_one_layer_of_each_kind_is_the_list_of_every_layer(scenario in scenario()) {
+        both_lists_agree(&scenario);
+    }
+
+    #[test]
     fn a_grid_says_what_single_peaks_say(
         scenario in scenario(),
         (seqs, batches) in (prop::collection::vec(1..3000u64, 1..4), prop::collection::vec(1..6u64, 1..4)),
@@ -322,4 +349,10 @@ proptest! {
     fn segments_and_the_full_list_agree_on_any_run_of_unsloth(scenario in unsloth_scenario()) {
         both_ways_agree(&scenario);
     }
+}
+
+#[test]
+fn the_default_list_follows_from_one_layer_of_each_kind() {
+    let plan = Plan::new(&Scenario::default()).unwrap();
+    assert!(hf::record_expanded(&plan).is_some());
 }

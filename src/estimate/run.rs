@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::replay::Recording;
 use crate::replay::serve::{Served, serve};
 use crate::scenario::Scenario;
-use crate::stack::{self, Detail, hf::managed_bytes, record};
+use crate::stack::{self, hf::managed_bytes};
 
 /// A plan with its event list, and what serving it without limit came to.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Run {
     /// # Errors
     /// [`EstimateError::NotModelled`] when more is asked for than any device has addresses.
     pub fn of(plan: Plan) -> Result<Self, EstimateError> {
-        let recording = record(&plan, Detail::Full);
+        let recording = stack::events(&plan);
         let served =
             serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
         Ok(Run {

@@ -12,7 +12,8 @@
 use super::dtype::Dtype;
 use super::grad::Gradient;
 use super::layout::Layout;
-use super::tape::{Group, Inner, NONE, Place, Tape, Tensor};
+use super::recording::Place;
+use super::tape::{Group, Inner, NONE, Tape, Tensor};
 use crate::estimate::Category;
 
 /// Most inputs of an operation that take gradients.

@@ -1,6 +1,6 @@
 //! Peaks by segments: a run of events is *(net, peak)*, segments follow each other, equal ones are powers.
 
-use super::tape::{Event, Phase, Recording};
+use super::recording::{Event, Phase, Recording};
 
 /// What the allocator rounds every request up to (`kMinBlockSize`).
 pub const MIN_BLOCK: u64 = 512;

@@ -3,7 +3,7 @@
 use super::allocator::{Allocator, OutOfMemory};
 use super::expandable::Expandable;
 use super::limit::Limit;
-use super::tape::{Event, Phase, Recording};
+use super::recording::{Event, Phase, Recording};
 
 const NONE: u32 = u32::MAX;
 

@@ -3,9 +3,11 @@
 use super::attention::Device;
 use super::autograd::{Frame, Node};
 use super::dtype::Dtype;
+use super::expand::{Entered, expanded};
 use super::fast_layer::CompiledLayer;
 use super::fast_lora::FastLora;
 use super::layout::Layout;
+use super::recording::{Alloc, Event, Phase, Place, Recording};
 use super::segment::{Fold, Order, rounded};
 use crate::estimate::Category;
 use std::cell::RefCell;
@@ -15,77 +17,6 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// cuBLASLt's default workspace (`aten/src/ATen/cuda/CUDABlas.cpp: _getWorkspaceSize`).
 const LT_WORKSPACE_BYTES: u64 = 1 << 20;
-
-/// The phases of a run, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// Weights reach the GPU.
-    Load,
-    /// The batch reaches the GPU.
-    Data,
-    /// Forward and loss.
-    Forward,
-    /// Backward.
-    Backward,
-    /// Gradient clipping.
-    Clip,
-    /// The optimizer's update.
-    Optimizer,
-    /// Gradients are dropped.
-    ZeroGrad,
-}
-
-impl Phase {
-    /// The name in results.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Phase::Load => "load",
-            Phase::Data => "data",
-            Phase::Forward => "forward",
-            Phase::Backward => "backward",
-            Phase::Clip => "clip",
-            Phase::Optimizer => "optimizer",
-            Phase::ZeroGrad => "zero_grad",
-        }
-    }
-}
-
-/// One thing that happens to memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The allocation of this index begins to live.
-    Alloc(u32),
-    /// The allocation of this index is dropped.
-    Free(u32),
-    /// A phase begins: the phase, the training step (0 while loading), the micro-batch.
-    Phase(Phase, u8, u8),
-    /// `torch.cuda.empty_cache()`.
-    EmptyCache,
-}
-
-/// Where in the model something is allocated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Place {
-    /// Decoder layer, counted from 0; `None` outside the layers.
-    pub layer: Option<u32>,
-    /// The module within the layer or the model, such as `self_attn.q_proj`.
-    pub module: &'static str,
-}
-
-/// One allocation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Alloc {
-    /// Bytes asked for.
-    pub bytes: u64,
-    /// What it is, where that is known at birth; the rest follows from its lifetime.
-    pub category: Option<Category>,
-    /// The operation that asked for it.
-    pub op: &'static str,
-    /// Where.
-    pub place: Place,
-    /// Made while a checkpointed layer is run again?
-    pub recompute: bool,
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct Record {
@@ -113,7 +44,14 @@ pub(super) struct Record {
 #[derive(Debug)]
 pub(super) enum Sink {
     /// Into a list.
-    List { events: Vec<Event>, allocs: Vec<Alloc> },
+    List {
+        events: Vec<Event>,
+        allocs: Vec<Alloc>,
+        /// Where groups of layers are entered.
+        entered: Vec<Entered>,
+        /// The order of the groups.
+        order: Order,
+    },
     /// Into a peak.
     Fold(Fold),
 }
@@ -206,28 +144,6 @@ pub struct Mark {
     storages: Vec<Storage>,
     records: Vec<Record>,
     workspaces: [[bool; 2]; 2],
-}
-
-/// A finished recording.
-#[derive(Debug, Default, Clone)]
-pub struct Recording {
-    /// What happened, in order.
-    pub events: Vec<Event>,
-    /// The allocations that events name by index.
-    pub allocs: Vec<Alloc>,
-    /// `PYTORCH_ALLOC_CONF=expandable_segments:True`.
-    pub expandable_segments: bool,
-}
-
-impl Recording {
-    /// Do both ask for the same memory at the same time, whatever for?
-    pub fn asks_for_the_same_as(&self, other: &Recording) -> bool {
-        let alike = |(one, other): (&Alloc, &Alloc)| one.bytes == other.bytes;
-        self.expandable_segments == other.expandable_segments
-            && self.events == other.events
-            && self.allocs.len() == other.allocs.len()
-            && self.allocs.iter().zip(&other.allocs).all(alike)
-    }
 }
 
 /// A tensor on the tape. Its memory is freed when the last handle, saved reference and view of it is gone.
@@ -441,8 +357,9 @@ impl Inner {
     /// Moves to another group of layers.
     pub fn enter_group(&mut self, group: Group) {
         if group.id != self.group.id {
-            if let Sink::Fold(fold) = &mut self.sink {
-                fold.enter(group.id);
+            match &mut self.sink {
+                Sink::Fold(fold) => fold.enter(group.id),
+                Sink::List { events, entered, .. } => entered.push((events.len(), group.id)),
             }
             self.group = group;
         }
@@ -458,6 +375,8 @@ impl Tape {
             Sink::List {
                 events: Vec::new(),
                 allocs: Vec::new(),
+                entered: Vec::new(),
+                order: Order::new(),
             },
         )
     }
@@ -508,8 +427,9 @@ impl Tape {
     /// Names the order in which groups of layers happen, which are recorded once each. The backward passes of the first
     /// `bounded` layers may take less than what is recorded for them.
     pub fn layers_are(&self, order: Order, bounded: u32) {
-        if let Sink::Fold(fold) = &mut self.inner.borrow_mut().sink {
-            (fold.order, fold.bounded) = (order, bounded);
+        match &mut self.inner.borrow_mut().sink {
+            Sink::Fold(fold) => (fold.order, fold.bounded) = (order, bounded),
+            Sink::List { order: known, .. } => *known = order,
         }
     }
 
@@ -655,14 +575,32 @@ impl Tape {
 
     /// Ends the recording. A folding tape has no events to give.
     pub fn finish(self) -> Recording {
+        self.parts().0
+    }
+
+    /// Ends the recording of one layer of each kind: the events of every layer, where they follow from what is recorded.
+    pub fn finish_expanded(self) -> Option<Recording> {
+        let (recording, entered, order) = self.parts();
+        expanded(recording, &entered, &order)
+    }
+
+    fn parts(self) -> (Recording, Vec<Entered>, Order) {
         let sink = std::mem::replace(&mut self.inner.borrow_mut().sink, Sink::Fold(Fold::default()));
         match sink {
-            Sink::List { events, allocs } => Recording {
+            Sink::List {
                 events,
                 allocs,
-                expandable_segments: false,
-            },
-            Sink::Fold(_) => Recording::default(),
+                entered,
+                order,
+            } => {
+                let recording = Recording {
+                    events,
+                    allocs,
+                    expandable_segments: false,
+                };
+                (recording, entered, order)
+            }
+            Sink::Fold(_) => Default::default(),
         }
     }
 

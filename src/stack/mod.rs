@@ -16,6 +16,9 @@ pub enum Detail {
     Full,
     /// Equal layers once, the first of a kind apart: for peaks by segments.
     Segments,
+    /// As `Segments`, and the last layer of all apart, whose gradient comes from elsewhere than the others': for the list of
+    /// every layer's events.
+    Ends,
     /// Layers of a kind once, the first included, whose backward pass is then only bounded: as `Segments` where that does
     /// not decide the peak.
     Kinds,
@@ -27,6 +30,15 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
         Stack::Hf => hf::record(plan, detail),
         Stack::Unsloth => unsloth::record(plan, detail),
     }
+}
+
+/// As [`record`] in full, from one layer of each kind where layers repeat.
+pub fn events(plan: &Plan) -> Recording {
+    let expanded = match plan.stack {
+        Stack::Hf => hf::record_expanded(plan),
+        Stack::Unsloth => None,
+    };
+    expanded.unwrap_or_else(|| record(plan, Detail::Full))
 }
 
 /// The highest live bytes of the training steps, each request rounded up to 512 bytes, by segments.

@@ -42,6 +42,16 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
     }
 }
 
+/// As [`record`] in full, from one layer of each kind; nothing when the others do not follow from these.
+pub fn record_expanded(plan: &Plan) -> Option<Recording> {
+    let tape = Tape::new(plan.device, plan.workspace_bytes);
+    run(&tape, plan, Detail::Ends, 1..=2);
+    Some(Recording {
+        expandable_segments: plan.expandable_segments,
+        ..tape.finish_expanded()?
+    })
+}
+
 /// The highest live bytes of the training steps by segments. The first step is like the second with less alive, so the
 /// second alone is replayed, with everything that the first leaves behind; but for a cache that is kept with the outputs, and
 /// for biases that become smaller in the first step.
