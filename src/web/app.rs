@@ -1,10 +1,7 @@
 //! The app: one state, the parts of the screen, and the link in the address bar.
 
 use crate::web::browser::{address, after_paint, worker};
-use crate::web::components::{
-    Desk, advice_panel, answer, breakdown, cards_panel, evidence_panel, header, map_panel, notices, phases,
-    pinned, quant_panel, run_it, scenario_form, timeline_panel,
-};
+use crate::web::components::{Desk, answer, columns, header, notices, pinned, scenario_form};
 use crate::web::link;
 use crate::web::state::{Action, Standing, State, Topic};
 use std::rc::Rc;
@@ -63,10 +60,6 @@ fn App() -> Html {
         });
     }
 
-    let panels = Desk {
-        state: use_answered(&page.0),
-        act: act.clone(),
-    };
     let desk = Desk {
         state: page.0.clone(),
         act,
@@ -80,38 +73,9 @@ fn App() -> Html {
                 <div class="answers">
                     {answer(&desk)}
                     {pinned(&desk)}
-                    <div class="column">
-                        {breakdown(&panels)}
-                        if panels.state.answer.last.is_some() {
-                            {quant_panel(&panels)}
-                        }
-                        {advice_panel(&panels)}
-                        {evidence_panel(&panels)}
-                    </div>
-                    <div class="column">
-                        {phases(&panels)}
-                        {timeline_panel(&panels)}
-                        {map_panel(&panels)}
-                        {cards_panel(&panels)}
-                        {run_it(&panels)}
-                    </div>
+                    {columns(&desk)}
                 </div>
             </main>
         </>
     }
-}
-
-/// The state for what stands below the answer: not until there is an answer, and a frame after it, so that the answer is
-/// on screen first.
-#[hook]
-fn use_answered(now: &Rc<State>) -> Rc<State> {
-    let shown = use_state(|| now.clone());
-    let setter = shown.setter();
-    use_effect_with(now.clone(), move |now| {
-        let awaited = now.answer.standing == Standing::Awaited;
-        let now = now.clone();
-        let soon = (!awaited).then(|| after_paint(move || setter.set(now)));
-        move || drop(soon)
-    });
-    (*shown).clone()
 }

@@ -49,7 +49,7 @@ impl Look {
 
     /// The cards that are shown, in order.
     pub fn of<'a>(&self, cards: &'a [CardFit]) -> Vec<&'a CardFit> {
-        let words = self.words.to_lowercase();
+        let words = self.words.to_ascii_lowercase();
         let shown = |card: &&CardFit| {
             (!self.fitting || card.verdict != Verdict::Exceeds)
                 && (!self.priced || card.offer.is_some())
@@ -100,7 +100,7 @@ fn price(card: &CardFit) -> Option<f64> {
 
 fn has_words(card: &CardFit, words: &str) -> bool {
     let about = catalog::gpu(card.gpu).map(|gpu| format!("{} {} {}", gpu.architecture, gpu.form, gpu.slug));
-    let text = format!("{} {}", card.name, about.unwrap_or_default()).to_lowercase();
+    let text = format!("{} {}", card.name, about.unwrap_or_default()).to_ascii_lowercase();
     words.split_whitespace().all(|word| text.contains(word))
 }
 

@@ -20,8 +20,13 @@ pub struct Cell {
     pub verdict: Option<Verdict>,
 }
 
-/// A filled map: a row a batch, a cell a length.
-pub type Map = [[Cell; SEQS.len()]; BATCHES.len()];
+/// A map: a row a batch, a cell a length.
+pub type Map = Vec<Vec<Cell>>;
+
+/// A map of which nothing is known.
+pub fn blank() -> Map {
+    vec![vec![Cell::default(); SEQS.len()]; BATCHES.len()]
+}
 
 /// What the map depends on: the scenario but for its own length and batch.
 pub fn key(scenario: &Scenario) -> Scenario {
@@ -50,7 +55,7 @@ impl Search {
         Search {
             usable: scenario.card().map(|card| card.usable_bytes()),
             scenario: scenario.clone(),
-            map: Map::default(),
+            map: blank(),
             measured: 0,
             next: (BATCHES.len() - 1, 0),
         }
@@ -66,7 +71,7 @@ impl Search {
         }
         let (row, column) = self.next;
         let Some(usable) = self.usable.filter(|_| column < SEQS.len()) else {
-            return Some(self.map);
+            return Some(std::mem::take(&mut self.map));
         };
         let verdict = self.judge(row, column, usable);
         self.map[row][column].verdict = verdict;
@@ -97,9 +102,8 @@ impl Search {
 
     /// To the next column. What is too wide for this length is too wide for longer ones.
     fn go_on_from(&mut self, column: usize) {
-        let passes = |cells: &[Cell; SEQS.len()]| {
-            matches!(cells[column].verdict, Some(Verdict::Fits | Verdict::Tight))
-        };
+        let passes =
+            |cells: &Vec<Cell>| matches!(cells[column].verdict, Some(Verdict::Fits | Verdict::Tight));
         let widest = self.map.iter().rposition(passes);
         let (too_wide, columns) = match widest {
             Some(row) => (row + 1, column + 1..(column + 2).min(SEQS.len())),

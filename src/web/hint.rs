@@ -51,7 +51,7 @@ pub fn hint(renderer: Option<&str>, adapter: Option<&Adapter>) -> Hint {
 }
 
 fn says(renderer: Option<&str>, adapter: Option<&Adapter>, cards: &[&Gpu]) -> String {
-    let text = renderer.unwrap_or_default().to_lowercase();
+    let text = renderer.unwrap_or_default().to_ascii_lowercase();
     let software = ["swiftshader", "llvmpipe", "softpipe", "basic render"];
     match (cards.len(), adapter) {
         (1, _) => format!("this machine may have a {}", cards[0].name),

@@ -182,13 +182,14 @@ mod tests {
 
     #[test]
     fn every_cell_is_drawn_at_every_width() {
-        let map = [[Cell {
+        let cell = Cell {
             live: Some(123 << 30),
             verdict: Some(Verdict::Fits),
-        }; SEQS.len()]; BATCHES.len()];
+        };
+        let map = vec![vec![cell; SEQS.len()]; BATCHES.len()];
         for width in [0, 300, 600, 1200] {
             let chart = MapChart {
-                map,
+                map: map.clone(),
                 point: (3, 3000),
                 usable: Some(200 << 30),
             };

@@ -3,6 +3,7 @@
 mod advice;
 mod answer;
 mod cards;
+mod columns;
 mod combobox;
 mod desk;
 mod evidence;
@@ -27,16 +28,10 @@ mod shelf;
 mod theme_button;
 mod timeline;
 
-pub use advice::advice_panel;
-pub use answer::{answer, breakdown, phases};
-pub use cards::cards_panel;
+pub use answer::answer;
+pub use columns::columns;
 pub use desk::Desk;
-pub use evidence::evidence_panel;
 pub use form::scenario_form;
 pub use header::header;
-pub use map::map_panel;
 pub use notices::notices;
 pub use pinned::pinned;
-pub use quant_panel::quant_panel;
-pub use run_it::run_it;
-pub use timeline::timeline_panel;

@@ -22,7 +22,7 @@ pub struct Entry {
 impl Entry {
     /// An entry that can be picked.
     pub fn new(key: &str, name: &str, group: &str, aside: String, detail: String) -> Self {
-        let text = [key, name, group, &aside, &detail].join(" ").to_lowercase();
+        let text = [key, name, group, &aside, &detail].join(" ").to_ascii_lowercase();
         Entry {
             key: key.to_owned(),
             name: name.to_owned(),
@@ -59,7 +59,7 @@ pub fn grouped(entries: Vec<Entry>) -> Vec<Entry> {
 
 /// The places of the entries in which all words of a text occur.
 pub fn find(entries: &[Entry], text: &str) -> Vec<usize> {
-    let query = text.to_lowercase();
+    let query = text.to_ascii_lowercase();
     let holds = |entry: &Entry| query.split_whitespace().all(|word| entry.text.contains(word));
     (0..entries.len()).filter(|i| holds(&entries[*i])).collect()
 }

@@ -8,7 +8,7 @@ use crate::web::components::desk::Desk;
 use crate::web::components::job::use_job;
 use crate::web::components::keep::keep;
 use crate::web::components::piece::piece;
-use crate::web::grid::{Map, key};
+use crate::web::grid::{Map, blank, key};
 use crate::web::jobs::Job;
 use crate::web::state::Action;
 use yew::functional::Hook;
@@ -41,7 +41,7 @@ fn use_map_panel(desk: &Desk) -> Html {
         .and_then(|s| s.card())
         .map(|card| card.usable_bytes());
     let chart = use_memo((map, point, usable), |(map, point, usable)| MapChart {
-        map: map.as_deref().copied().unwrap_or_default(),
+        map: map.as_deref().cloned().unwrap_or_else(blank),
         point: *point,
         usable: *usable,
     });
