@@ -49,6 +49,10 @@ fn look(page: &Page, width: u32, scheme: &str) {
     page.until("the page has its width", || {
         page.run("return innerWidth", json!([])) == width
     });
+    // Charts are laid out anew for their width once the page has its own.
+    let wide = "return [...document.querySelectorAll('.chart > svg[viewBox]')]
+        .filter(svg => Math.abs(svg.viewBox.baseVal.width - svg.clientWidth) > 2).length";
+    page.until("the charts have their widths", || page.run(wide, json!([])) == 0);
     // Two frames: one in which the parts learn their widths, one in which they are drawn.
     page.session.post(
         "execute/async",

@@ -81,8 +81,14 @@ impl MapChart {
         recorder.group(MapChart::top_group());
         self.frontier(&paper, at)?;
         let (batch, seq) = self.point;
-        let (x, y) = at(place(seq, &SEQS) + 0.5, place(batch, &BATCHES) + 0.5);
-        paper.ring((x, y), 9, Ink::Peak)
+        let (column, row) = (place(seq, &SEQS), place(batch, &BATCHES));
+        // A frame leaves the cell's number to be read; between two cells there is none.
+        if SEQS.contains(&seq) && BATCHES.contains(&batch) {
+            let ((left, bottom), (right, top)) = (at(column, row), at(column + 1.0, row + 1.0));
+            paper.rectangle([(left + 2, top + 2), (right - 2, bottom - 2)], Ink::Peak)
+        } else {
+            paper.ring(at(column + 0.5, row + 0.5), 6, Ink::Peak)
+        }
     }
 
     fn axes(&self, paper: &Paper, at: impl Fn(f64, f64) -> (i32, i32)) -> Drawing {

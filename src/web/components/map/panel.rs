@@ -61,7 +61,7 @@ fn use_map_panel(desk: &Desk) -> Html {
             {keep(&place, "map")}
             <p class="note">
                 {"Live tensors at the peak in GiB (allocated). The line is the frontier of what fits the card, judged by \
-                  what the allocator needs; the ring is this run. Choose a cell."}
+                  what the allocator needs; the frame or ring is this run. Choose a cell."}
             </p>
             <div class="chart" ref={place} data-testid="map">{cells(&chart, &picture, &choose)}</div>
             <ul class="legend" aria-label="Colours">
