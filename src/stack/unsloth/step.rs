@@ -48,6 +48,9 @@ pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInc
             drop(held);
             loss = loss.scale();
             tape.phase(Phase::Backward, step, micro as u8);
+            if step == 1 && empties_cache(plan) {
+                tape.empty_cache();
+            }
             let divided = loss.scale();
             match Scaler::is_used(plan) {
                 true => {
@@ -80,6 +83,13 @@ pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInc
         }
     }
     drop((batches, last_loss, last_norm, scaler));
+}
+
+/// Is the allocator's cache given back before the backward passes of the first step? Unsloth sets
+/// `torch_empty_cache_steps=250` (`unsloth/models/rl.py`), and Trainer counts from step 0
+/// (`transformers/trainer.py: training_step`); 250 steps later it is given back again.
+fn empties_cache(plan: &Plan) -> bool {
+    plan.release != Release::AllLogits
 }
 
 /// The first step up to its rotary tables, while which small runs take most.
