@@ -34,3 +34,4 @@ pub mod stack;
 pub mod validate;
 #[cfg(feature = "app")]
 pub mod web;
+pub mod words;

@@ -6,6 +6,7 @@ mod estimates;
 mod fit;
 mod grid;
 mod notes;
+pub mod part;
 mod process;
 mod reading;
 mod run;

@@ -4,25 +4,7 @@ use crate::estimate::{Estimate, Verdict};
 use crate::scenario::{Scenario, WeightFormat};
 use crate::web::jobs::Loaded;
 use crate::web::part::{Part, needed, needed_range, parts};
-use crate::web::state::with_weights;
 use serde::{Deserialize, Serialize};
-
-/// The formats that are compared, widest first.
-pub const FORMATS: [WeightFormat; 7] = [
-    WeightFormat::Fp32,
-    WeightFormat::Bf16,
-    WeightFormat::Int8,
-    WeightFormat::Fp8,
-    WeightFormat::Nf4,
-    WeightFormat::Nf4Dq,
-    WeightFormat::Fp4Dq,
-];
-
-/// The formats that are compared for a scenario: the usual ones, and its own.
-pub fn formats(scenario: &Scenario) -> Vec<WeightFormat> {
-    let own = Some(scenario.weights).filter(|own| !FORMATS.contains(own));
-    FORMATS.into_iter().chain(own).collect()
-}
 
 /// What a bar stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,8 +100,8 @@ impl Rows {
 
 /// The scenario with each format.
 fn variants(scenario: &Scenario) -> impl Iterator<Item = Scenario> {
-    let formats = formats(scenario).into_iter();
-    formats.map(|format| with_weights(scenario, format))
+    let formats = scenario.compared_formats().into_iter();
+    formats.map(|format| scenario.with_weights(format))
 }
 
 #[cfg(test)]
@@ -151,12 +133,12 @@ mod tests {
     fn every_format_has_a_row() {
         let scenario = Scenario::default();
         let shown: Vec<_> = computed(&scenario).1.into_iter().map(|row| row.format).collect();
-        assert_eq!(shown, FORMATS);
+        assert_eq!(shown, WeightFormat::COMPARED);
     }
 
     #[test]
     fn an_uncommon_format_is_shown_too() {
-        let scenario = with_weights(&Scenario::default(), WeightFormat::Fp4);
+        let scenario = Scenario::default().with_weights(WeightFormat::Fp4);
         assert_eq!(
             computed(&scenario).1.last().map(|row| row.format),
             Some(WeightFormat::Fp4)
@@ -166,8 +148,11 @@ mod tests {
     #[test]
     fn choosing_another_quantized_format_asks_for_nothing_new() {
         let (mut rows, _) = computed(&Scenario::default());
-        for format in FORMATS.into_iter().filter(|format| format.is_quantized()) {
-            let chosen = with_weights(&Scenario::default(), format);
+        for format in WeightFormat::COMPARED
+            .into_iter()
+            .filter(|format| format.is_quantized())
+        {
+            let chosen = Scenario::default().with_weights(format);
             assert!(!ask_for_one(&mut rows, &chosen), "{format}");
         }
     }
@@ -181,7 +166,7 @@ mod tests {
         while ask_for_one(&mut rows, &scenario) {
             asked += 1;
         }
-        assert_eq!(asked, FORMATS.len() - 1);
+        assert_eq!(asked, WeightFormat::COMPARED.len() - 1);
     }
 
     #[test]

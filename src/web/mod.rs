@@ -22,9 +22,9 @@ pub mod grid;
 pub mod hint;
 pub mod jobs;
 pub mod link;
-pub mod part;
 pub mod presets;
 pub mod state;
-pub mod words;
 
+pub use crate::estimate::part;
+pub use crate::words;
 pub use app::run;

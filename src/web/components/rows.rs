@@ -2,7 +2,7 @@
 
 use crate::scenario::Scenario;
 use crate::web::browser::worker::{Ticket, ask};
-use crate::web::compare::{Row, Rows, formats};
+use crate::web::compare::{Row, Rows};
 use crate::web::jobs::Job;
 use crate::web::state::Answer;
 use std::cell::RefCell;
@@ -38,7 +38,7 @@ fn blank(scenario: &Scenario) -> Vec<Row> {
         format,
         load: Err(String::new()),
     };
-    formats(scenario).into_iter().map(row).collect()
+    scenario.compared_formats().into_iter().map(row).collect()
 }
 
 struct Search {

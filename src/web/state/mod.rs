@@ -2,7 +2,6 @@
 
 mod action;
 mod answer;
-mod coherent;
 mod field;
 mod setting;
 #[cfg(test)]
@@ -10,7 +9,6 @@ mod tests;
 
 pub use action::{Action, Topic};
 pub use answer::{Answer, Standing};
-pub use coherent::with_weights;
 pub use field::Field;
 pub use setting::{Offer, Setting, Switch};
 
@@ -112,7 +110,7 @@ impl State {
             return;
         }
         self.scenario = match setting {
-            Setting::Weights => with_weights(&self.scenario, asked.weights),
+            Setting::Weights => self.scenario.with_weights(asked.weights),
             Setting::Method => changed(&self.scenario, |scenario| scenario.set_method(asked.method)),
             Setting::Stack => changed(&self.scenario, |scenario| scenario.set_stack(asked.stack)),
             _ => asked,

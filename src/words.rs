@@ -1,6 +1,7 @@
 //! Numbers in words for a person: always with a name for their unit where they stand alone.
 
 use crate::bytes::Bytes;
+use crate::scenario::{Method, ModelRef, Scenario};
 
 /// GiB with one decimal and no unit, for rows and sentences that name it: `7.9`.
 pub fn gib1(bytes: u64) -> String {
@@ -52,6 +53,27 @@ pub fn params(number: u64) -> String {
     }
 }
 
+/// A run in a line: what decides most of its memory.
+pub fn run(scenario: &Scenario) -> String {
+    let model = match &scenario.model {
+        ModelRef::Catalog(id) => id.rsplit('/').next().unwrap_or(id).to_owned(),
+        ModelRef::Config(config) => config.label(),
+    };
+    let method = match scenario.method {
+        Method::Full => "full fine-tuning".to_owned(),
+        adapters => format!("{} rank {}", adapters.label(), scenario.lora.rank),
+    };
+    let batch = match scenario.batch {
+        1 => "1 sequence".to_owned(),
+        batch => format!("{} sequences", count(batch)),
+    };
+    format!(
+        "{model} · {method} · {} · {batch} of {} tokens",
+        scenario.weights,
+        count(scenario.seq)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +107,13 @@ mod tests {
         assert_eq!(params(8_030_261_248), "8.03 B");
         assert_eq!(params(70_553_706_496), "70.6 B");
         assert_eq!(params(671_026_419_200), "671 B");
+    }
+
+    #[test]
+    fn a_run_is_told_by_what_decides_most() {
+        assert_eq!(
+            run(&Scenario::default()),
+            "Llama-3.1-8B · QLoRA rank 16 · nf4-dq · 2 sequences of 2,048 tokens"
+        );
     }
 }
