@@ -293,3 +293,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_scenarios_in_examples_and_documents_can_be_read() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = [
+        "examples/embed/plain/index.html",
+        "examples/embed/mdbook/src/recipe.md",
+        "examples/embed/mkdocs/docs/index.md",
+        "examples/embed/docusaurus/docs/recipe.mdx",
+        "docs/embedding.md",
+    ];
+    for file in files {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let scenarios: Vec<_> = text.split("<plimsoll-widget scenario=\"").skip(1).collect();
+        assert!(!scenarios.is_empty(), "{file}");
+        for scenario in scenarios {
+            let link = scenario.split('"').next().unwrap().replace("&amp;", "&");
+            let read = Scenario::from_fragment(&link);
+            assert_eq!((read.problems, read.notices), (vec![], vec![]), "{file}");
+            assert_eq!(read.scenario.problems(), [], "{file}");
+        }
+    }
+}

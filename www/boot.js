@@ -12,6 +12,12 @@ try {
 // Kept for use without a network, once there is nothing better to do. Where that cannot be, the page works all the same.
 addEventListener("load", () => navigator.serviceWorker?.register("./sw.js").catch(() => {}));
 
+// The dialog for other people's pages is loaded when it is asked for.
+addEventListener("click", ({ target }) => {
+  const button = target.closest?.("[data-embed]");
+  if (button) import("./embed/dialog.js").then((dialog) => dialog.open()).catch(() => (button.textContent = "No network"));
+});
+
 init().catch((problem) => {
   document.getElementById("start-problem")?.removeAttribute("hidden");
   throw problem;

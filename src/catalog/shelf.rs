@@ -2,7 +2,6 @@
 //! without the feature `catalogs`.
 
 use super::row::elements;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::OnceLock;
 
@@ -24,7 +23,7 @@ pub(super) struct Shelf<T> {
     read: fn(Value) -> T,
 }
 
-impl<T: DeserializeOwned> Shelf<T> {
+impl<T> Shelf<T> {
     pub const fn new(read: fn(Value) -> T) -> Self {
         let rows = OnceLock::new();
         Shelf { rows, read }
@@ -43,9 +42,10 @@ impl<T: DeserializeOwned> Shelf<T> {
     /// Keeps the rows of this text, unless there are some.
     ///
     /// # Errors
-    /// The text does not hold such rows.
+    /// The text is no JSON array.
     pub fn supply(&self, json: &str) -> serde_json::Result<()> {
-        let _ = self.rows.set(serde_json::from_str(json)?);
+        let values: Vec<Value> = serde_json::from_str(json)?;
+        let _ = self.rows.set(values.into_iter().map(self.read).collect());
         Ok(())
     }
 }

@@ -3,10 +3,14 @@
 //!
 //! Scenarios come as links or as objects, results go as plain objects of the same shape as the command line's JSON.
 
+mod control;
 mod failure;
 mod given;
+mod view;
 
+pub use control::{Choice, Control};
 pub use failure::{Failure, Kind};
+pub use view::{ShownPart, Variant, View};
 
 use crate::advise::solve::{Sought, answers};
 use crate::advise::{self, Observed};
@@ -94,6 +98,45 @@ pub fn to_url(
         Some(page) => format!("{}#{fragment}", page.split('#').next().unwrap_or_default()),
         None => fragment,
     })
+}
+
+/// An estimate in the words of a small picture of it: what the widget shows.
+#[wasm_bindgen(unchecked_return_type = "View")]
+pub fn view(#[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str) -> Given {
+    plain(&view::view(&given::scenario(scenario)?).map_err(Failure::thrown_by)?)
+}
+
+/// The scenario with each weight format that is compared.
+#[wasm_bindgen(unchecked_return_type = "Variant[]")]
+pub fn variants(#[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str) -> Given {
+    plain(&view::variants(&given::scenario(scenario)?))
+}
+
+/// The controls of these names, separated by commas, and the names that are none.
+#[wasm_bindgen(unchecked_return_type = "[Control[], FieldError[]]")]
+pub fn controls(
+    #[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str,
+    names: &str,
+) -> Given {
+    plain(&control::controls(&given::scenario(scenario)?, names))
+}
+
+/// Every control there is.
+#[wasm_bindgen(js_name = "allControls", unchecked_return_type = "Choice[]")]
+pub fn all_controls() -> Given {
+    plain(&control::all())
+}
+
+/// The link of the scenario with one control at another value.
+#[wasm_bindgen]
+pub fn change(
+    #[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str,
+    control: &str,
+    value: &str,
+) -> Result<String, JsValue> {
+    let mut scenario = given::scenario(scenario)?;
+    control::change(&mut scenario, control, value).map_err(Failure::thrown_by)?;
+    Ok(scenario.to_fragment())
 }
 
 /// The version of this package.

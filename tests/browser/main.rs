@@ -3,6 +3,8 @@
 
 mod access;
 mod address;
+mod embed;
+mod host;
 mod looks;
 mod main_job;
 mod page;

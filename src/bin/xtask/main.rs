@@ -100,7 +100,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test { no_browser } => test::everything(root, !no_browser),
         Command::Browser { name } => test::browser(root, name.as_deref()),
         Command::Build { out, dev } => site::build(root, &out, dev).map(|_| ()),
-        Command::Module { out } => module::report(&module::build(root, &out)?),
+        Command::Module { out } => module::report(&module::build(root, &out, false)?),
         Command::Size => size::report(&site::build(root, Path::new("dist"), false)?),
         Command::BenchPage => test::bench_page(root),
         Command::Lint => cargo::lint(root),

@@ -20,6 +20,12 @@ const CATALOGS: [&str; 4] = ["models", "gpus", "variants", "prices"];
 /// The files that are written by hand.
 const FILES: [&str; 3] = ["index.js", "index.d.ts", "node.js"];
 
+/// The widget's files.
+const WIDGET: [&str; 4] = ["widget.js", "render.js", "scheme.js", "style.js"];
+
+/// Where the site has the widget, and with it the module.
+pub const EMBED: &str = "embed";
+
 /// What the wasm and its glue should weigh at most, compressed with brotli. It is not reached yet.
 const GOAL: usize = 120 << 10;
 
@@ -27,19 +33,19 @@ const GOAL: usize = 120 << 10;
 ///
 /// # Errors
 /// The wasm target cannot be had, the module does not compile, or a file cannot be written.
-pub fn build(root: &Path, out: &Path) -> Result<PathBuf> {
+pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     let started = Instant::now();
     let out = root.join(out);
-    write(root, &out)?;
+    write(root, &out, dev)?;
     let seconds = started.elapsed().as_secs_f64();
     say!("the module is in {} ({seconds:.1} s)", out.display());
     Ok(out)
 }
 
-fn write(root: &Path, out: &Path) -> Result<()> {
+fn write(root: &Path, out: &Path, dev: bool) -> Result<()> {
     toolchain::ensure_wasm_target()?;
     say!("building the JavaScript module");
-    let module = cargo::build_wasm(root, Wasm::Module, false)?;
+    let module = cargo::build_wasm(root, Wasm::Module, dev)?;
     let catalogs = out.join("catalogs");
     fs::create_dir_all(&catalogs).with_context(|| format!("{} cannot be made", catalogs.display()))?;
     Bindgen::new()
@@ -61,8 +67,27 @@ fn write(root: &Path, out: &Path) -> Result<()> {
     for name in FILES {
         put(&out.join(name), &read(&source.join(name))?)?;
     }
+    for name in WIDGET {
+        put(&out.join(name), &read(&root.join("www/embed").join(name))?)?;
+    }
     let about = versioned(&read(&source.join("package.json"))?);
     put(&out.join("package.json"), &about)
+}
+
+/// Puts what browsers load of a package beside the widget of a site.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn install(package: &Path, site: &Path) -> Result<()> {
+    let out = site.join(EMBED);
+    fs::create_dir_all(out.join("catalogs"))?;
+    let catalogs = CATALOGS.map(|name| format!("catalogs/{name}.js"));
+    let loaded = ["index.js", "plimsoll.js", "plimsoll_bg.wasm"].map(String::from);
+    for name in loaded.into_iter().chain(catalogs) {
+        fs::copy(package.join(&name), out.join(&name))
+            .with_context(|| format!("{name} cannot be copied into {}", out.display()))?;
+    }
+    Ok(())
 }
 
 /// A JavaScript module that gives a JSON text.

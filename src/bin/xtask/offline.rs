@@ -1,5 +1,6 @@
 //! The service worker: which files it keeps, by what is in them.
 
+use crate::module::EMBED;
 use anyhow::{Context, Result};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,7 +14,7 @@ pub fn write_service_worker(site: &Path) -> Result<()> {
     let target = site.join("sw.js");
     let mut hash = DefaultHasher::new();
     let mut names = vec!["./".to_owned()];
-    for file in files_below(site)?.into_iter().filter(|file| *file != target) {
+    for file in files_of_page(site)?.into_iter().filter(|file| *file != target) {
         let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
         let name = file
             .strip_prefix(site)
@@ -34,11 +35,22 @@ pub fn write_service_worker(site: &Path) -> Result<()> {
     fs::write(&target, script).with_context(|| format!("{} cannot be written", target.display()))
 }
 
+/// The files that the page itself loads: all but the widget's, which other people's pages load.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn files_of_page(site: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = files_below(site)?;
+    // `_headers` is read by the host, not served by it.
+    files.retain(|file| !file.starts_with(site.join(EMBED)) && !file.ends_with("_headers"));
+    Ok(files)
+}
+
 /// Every file of a folder and the folders in it, in order.
 ///
 /// # Errors
 /// A folder cannot be read.
-pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
         let path = entry?.path();

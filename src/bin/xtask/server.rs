@@ -93,6 +93,7 @@ fn answer(mut stream: TcpStream, folder: &Path, hidden: &[&str]) -> io::Result<(
         stream,
         "HTTP/1.1 {status}\r\nContent-Type: {mime}\r\nContent-Length: {}\r\n\
          Content-Security-Policy: {SECURITY_POLICY}\r\nX-Content-Type-Options: nosniff\r\n\
+         Access-Control-Allow-Origin: *\r\n\
          Cache-Control: no-cache\r\nConnection: close\r\n\r\n",
         body.len()
     )?;
@@ -153,6 +154,16 @@ mod tests {
     #[test]
     fn wasm_has_the_type_that_browsers_compile_while_it_loads() {
         assert_eq!(mime(Path::new("app_bg.wasm")), "application/wasm");
+    }
+
+    #[test]
+    fn hosts_are_told_the_same_policy() {
+        for told in [
+            include_str!("../../../www/_headers"),
+            include_str!("../../../docs/hosting.md"),
+        ] {
+            assert!(told.contains(&format!("Content-Security-Policy: {SECURITY_POLICY}\n")));
+        }
     }
 
     #[test]

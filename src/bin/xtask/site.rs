@@ -1,6 +1,6 @@
 //! The static site: the page's module with its JavaScript glue, index.html, and the files of www/.
 
-use crate::{cargo, evidence, offline, say, toolchain};
+use crate::{cargo, evidence, module, offline, say, toolchain};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     let index = root.join("index.html");
     let html = fs::read_to_string(&index).with_context(|| format!("{} cannot be read", index.display()))?;
     fs::write(out.join("index.html"), without_trunk_links(&html))?;
+    module::install(&module::build(root, Path::new(module::FOLDER), dev)?, &out)?;
     offline::write_service_worker(&out)?;
     say!(
         "the site is in {} ({:.1} s)",

@@ -1,6 +1,6 @@
 //! What the page weighs, part by part.
 
-use crate::offline::files_below;
+use crate::offline::files_of_page;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::Write;
@@ -19,7 +19,7 @@ const LIMIT: usize = 425 << 10;
 pub fn report(site: &Path) -> Result<()> {
     println!("{:<24} {:>12} {:>12}", "part", "bytes", "brotli 11");
     let (mut raw, mut small) = (0, 0);
-    for file in files_below(site)? {
+    for file in files_of_page(site)? {
         let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
         let compressed = compressed_len(&content)?;
         let name = file.strip_prefix(site).unwrap_or(&file).display().to_string();

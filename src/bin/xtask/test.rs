@@ -49,11 +49,8 @@ pub fn everything(root: &Path, with_browser: bool) -> Result<()> {
             Some(browser) => drop(steps.take("browser tests", || in_browser(root, &dist, browser, None))),
             None => steps.left_out("browser tests", "as asked"),
         }
-    }
-    let built = steps.take("JavaScript module", || {
-        module::build(root, Path::new(module::FOLDER))
-    });
-    if let Some(package) = built {
+        // It was built with the site, which offers it beside the widget.
+        let package = root.join(module::FOLDER);
         steps.take("size of the module", || module::report(&package));
         match npm::has_node() {
             true => drop(steps.take("module in Node", || in_node(root, &package))),

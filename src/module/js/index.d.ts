@@ -3,6 +3,9 @@ import type { CatalogName, Failure, FieldError, InitInput, Kind } from "./plimso
 export type * from "./plimsoll.js";
 export {
   advise,
+  allControls,
+  change,
+  controls,
   estimate,
   gpus,
   models,
@@ -10,7 +13,9 @@ export {
   solve,
   supplyCatalog,
   toUrl,
+  variants,
   version,
+  view,
 } from "./plimsoll.js";
 
 /** What every function throws where it has no result. */

@@ -20,6 +20,8 @@ pub fn header(desk: &Desk) -> Html {
             {card_picker(desk)}
             <div class="tools">
                 {share(desk)}
+                // boot.js listens to it, and loads the dialog when it is asked for.
+                <button type="button" class="tool" data-embed="">{"Embed"}</button>
                 {export_menu(desk)}
                 {theme_button(desk)}
             </div>

@@ -1,0 +1,2 @@
+// mdBook adds plain scripts; a module is imported.
+import("https://example.org/plimsoll/embed/widget.js");
