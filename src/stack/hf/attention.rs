@@ -100,7 +100,6 @@ fn sdpa<'t>(
     masked: bool,
     kernel: AttentionKernel,
 ) -> Tensor<'t> {
-    let tape = q.tape();
     let width = |t: &Tensor<'t>| t.layout().last();
     let mut times = heads_of(q) / heads_of(k);
     // `use_gqa_in_sdpa`: grouped heads are left to the kernel when there is no mask.
@@ -108,16 +107,32 @@ fn sdpa<'t>(
         times = 1;
     }
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
+    // Repeated keys and values keep their names until the result is contiguous.
+    let out = called(plan, q, &k, &v, masked, kernel);
+    out.transpose(1, 2).contiguous()
+}
+
+/// `torch.nn.functional.scaled_dot_product_attention(...)`.
+fn called<'t>(
+    plan: &Plan,
+    q: &Tensor<'t>,
+    k: &Tensor<'t>,
+    v: &Tensor<'t>,
+    masked: bool,
+    kernel: AttentionKernel,
+) -> Tensor<'t> {
+    let tape = q.tape();
+    let width = |t: &Tensor<'t>| t.layout().last();
     // Autocast casts the arguments of the call from the last to the first.
     let cast = |t: &Tensor<'t>| tape.autocast().map_or_else(|| t.clone(), |dtype| t.to(dtype));
-    let (cast_v, cast_k, q) = (cast(&v), cast(&k), cast(q));
+    let (cast_v, cast_k, q) = (cast(v), cast(k), cast(q));
     let shape = AttentionShape {
         batch: plan.batch,
         heads: heads_of(&q),
-        kv_heads: heads_of(&k),
+        kv_heads: heads_of(k),
         seq: plan.seq,
         head_dim: width(&q),
-        value_dim: width(&v),
+        value_dim: width(v),
         dtype: q.dtype(),
         dropout: plan.arch.family.has_dropout(),
     };
@@ -150,5 +165,5 @@ pub fn attend<'t>(
         (_, Some(_)) => sdpa(plan, q, k, v, true, plan.masked_attention),
         (kernel, None) => sdpa(plan, q, k, v, false, kernel),
     };
-    (out.transpose(1, 2).contiguous(), None)
+    (out, None)
 }
