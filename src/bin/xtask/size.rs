@@ -10,7 +10,7 @@ use std::path::Path;
 const GOAL: usize = 320 << 10;
 
 /// What it may weigh until then: nothing may add to it unnoticed.
-const LIMIT: usize = 425 << 10;
+const LIMIT: usize = 430 << 10;
 
 /// Prints the table of a built site.
 ///
