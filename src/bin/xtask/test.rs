@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// Features of the native tests: the command line and the page's components.
-const FEATURES: [&str; 2] = ["--features", "ssr"];
+/// Features of the native tests: the command line, the page's components, what the JavaScript module says.
+const FEATURES: [&str; 2] = ["--features", "ssr,module"];
 
 /// Times the page; run by [`bench_page`] alone.
 const REPORT: &str = "speed::report";
