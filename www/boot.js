@@ -18,6 +18,12 @@ addEventListener("click", ({ target }) => {
   if (button) import("./embed/dialog.js").then((dialog) => dialog.open()).catch(() => (button.textContent = "No network"));
 });
 
+// The panel for a model of one's own is a program beside the page, loaded when it is first asked for.
+let own;
+addEventListener("own-model", () => {
+  own ??= import("./own.js").then((panel) => panel.default());
+});
+
 init().catch((problem) => {
   document.getElementById("start-problem")?.removeAttribute("hidden");
   throw problem;

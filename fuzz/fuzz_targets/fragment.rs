@@ -2,11 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use plimsoll::estimate::peak_allocated;
-use plimsoll::scenario::Scenario;
 
-fuzz_target!(|text: &str| {
-    let scenario = Scenario::from_fragment(text).scenario;
-    assert_eq!(Scenario::from_fragment(&scenario.to_fragment()).scenario, scenario);
-    let _ = peak_allocated(&scenario);
-});
+#[allow(dead_code)]
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+fuzz_target!(|text: &str| targets::fragment(text));

@@ -55,6 +55,11 @@ impl Role {
 
     /// The role of a tensor in a model of so many decoder layers.
     pub fn of(name: &str, layers: u64) -> Self {
+        // The common case first: large headers name a hundred thousand of these.
+        if let Some((index, rest)) = name.strip_prefix("model.layers.").and_then(numbered) {
+            let loaded = index < layers && !RECOMPUTED.iter().any(|word| rest.contains(word));
+            return if loaded { Role::Layers } else { Role::NotLoaded };
+        }
         let has = |words: &[&str]| name.split('.').any(|part| words.contains(&part));
         if has(&TOWERS) || name.starts_with("v.") || name.starts_with("mm.") {
             return Role::Towers;
@@ -121,13 +126,16 @@ const RECOMPUTED: [&str; 4] = ["rotary_emb", "rotary_pos_emb", "masked_bias", "r
 /// The decoder layer that a tensor belongs to, and its name within it.
 pub(super) fn layer(name: &str) -> Option<(u64, &str)> {
     ["layers.", "h.", "blk.", "blocks."].iter().find_map(|word| {
-        let at = match name.starts_with(word) {
-            true => 0,
-            false => name.find(&format!(".{word}"))? + 1,
-        };
-        let (number, rest) = name[at + word.len()..].split_once('.')?;
-        Some((number.parse().ok()?, rest))
+        let mut places = name.match_indices(word).map(|(at, _)| at);
+        let at = places.find(|at| *at == 0 || name.as_bytes().get(at - 1) == Some(&b'.'))?;
+        numbered(&name[at + word.len()..])
     })
+}
+
+/// A number before a point, and what follows it.
+fn numbered(name: &str) -> Option<(u64, &str)> {
+    let (number, rest) = name.split_once('.')?;
+    Some((number.parse().ok()?, rest))
 }
 
 #[cfg(test)]

@@ -257,6 +257,11 @@ impl HfConfig {
             .filter_map(|key| Some((key.name, (key.get)(self).write()?)))
     }
 
+    /// The names of all fields.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KEYS.iter().map(|key| key.name)
+    }
+
     /// Is this a key of a configuration?
     pub fn knows(name: &str) -> bool {
         KEYS.iter().any(|key| key.name == name) || config_json::translates(name)

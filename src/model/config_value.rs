@@ -74,7 +74,7 @@ impl FromJson for bool {
 impl FromJson for String {
     const EXPECTED: &'static str = "text";
     fn from_json(value: &Value) -> Option<Self> {
-        value.as_str().map(Into::into)
+        value.as_str().map(|text| text.trim().into())
     }
     fn to_json(&self) -> Value {
         self.as_str().into()

@@ -1,6 +1,6 @@
 //! What is wrong with the fields of an inline model. Models of the catalog are known to be sound.
 
-use super::FieldError;
+use super::{FieldError, quoted};
 use crate::model::{Family, HfConfig};
 use serde_json::Value;
 
@@ -136,6 +136,19 @@ fn layer_problems(config: &HfConfig) -> Vec<FieldError> {
         problems.push(problem(
             "layer_types_pattern",
             "is empty; leave it out when all layers are alike",
+        ));
+    }
+    let is_word =
+        |kind: &String| !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if let Some(kind) = config
+        .layer_types_pattern
+        .iter()
+        .flatten()
+        .find(|kind| !is_word(kind))
+    {
+        problems.push(problem(
+            "layer_types_pattern",
+            format!("{} is no kind of layer", quoted(kind)),
         ));
     }
     for (key, indices) in [

@@ -15,6 +15,19 @@ const LISTS: &[&str] = &[
     "vision_config.intermediate_layers_indices",
 ];
 
+/// Keys that hold text.
+const TEXTS: &[&str] = &[
+    "model_type",
+    "text_model_type",
+    "hidden_act",
+    "attention_bias_scope",
+    "qk_norm",
+    "hybrid_override_pattern",
+    "name",
+    "treat_as",
+    "stored_as",
+];
+
 /// Reads the fields that can be read and names those that cannot, each with what is wrong with it.
 pub(super) fn read(keys: Map<String, Value>) -> (HfConfig, Vec<FieldError>) {
     let (config, problems) = HfConfig::read(keys);
@@ -22,8 +35,18 @@ pub(super) fn read(keys: Map<String, Value>) -> (HfConfig, Vec<FieldError>) {
     (config, problems.into_iter().map(named).collect())
 }
 
-/// The fields of a config that are not at zero or absent, as `(key, text)` for a URL. [`parse`] and [`read`] invert it.
-pub(super) fn write(config: &HfConfig) -> Vec<(String, String)> {
+/// A configuration from the texts of its fields, as [`texts`] gives them, and what is wrong with those that cannot be
+/// read.
+pub fn from_texts<'t>(fields: impl IntoIterator<Item = (&'t str, &'t str)>) -> (HfConfig, Vec<FieldError>) {
+    let mut keys = Map::new();
+    for (key, text) in fields {
+        parse(&mut keys, key, text);
+    }
+    read(keys)
+}
+
+/// The fields of a config that are not at zero or absent, as `(key, text)` for a URL. [`from_texts`] inverts it.
+pub fn texts(config: &HfConfig) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (key, value) in config.fields() {
         match value {
@@ -68,7 +91,7 @@ fn text(value: &Value) -> String {
 
 /// Puts one field of a URL into the keys: `key` is what follows `config.`.
 pub(super) fn parse(keys: &mut Map<String, Value>, key: &str, text: &str) {
-    let value = if key == "name" {
+    let value = if TEXTS.contains(&key) {
         // A name stays text, whatever it looks like.
         text.into()
     } else if LISTS.contains(&key) {

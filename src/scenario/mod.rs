@@ -22,6 +22,7 @@ pub use choice::{
 };
 
 pub use fields::Difference;
+pub use inline::{from_texts, texts};
 pub use model_ref::ModelRef;
 pub use number::number;
 pub use url::Parsed;

@@ -53,7 +53,7 @@ impl Scenario {
             ModelRef::Catalog(id) => pairs.push(("model".into(), id.clone())),
             ModelRef::Config(config) => {
                 pairs.extend(
-                    inline::write(config)
+                    inline::texts(config)
                         .into_iter()
                         .map(|(key, text)| (format!("config.{key}"), text)),
                 );

@@ -33,7 +33,7 @@ fn axe_finds_no_violation_in_light_and_dark() {
 }
 
 /// What axe-core finds: the rule, and where.
-fn violations(page: &Page) -> Vec<String> {
+pub fn violations(page: &Page) -> Vec<String> {
     let run = "axe.run(document, { resultTypes: ['violations'] }).then((found) => arguments[0](found.violations.map(
         (v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? '')).join('; '))))";
     let found = page

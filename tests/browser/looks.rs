@@ -34,7 +34,7 @@ fn the_page_needs_no_sideways_scrolling() {
 }
 
 /// Makes the window so wide and asks for these colours.
-fn look(page: &Page, width: u32, scheme: &str) {
+pub fn look(page: &Page, width: u32, scheme: &str) {
     let phone = width < 600;
     page.session.devtools(
         "Emulation.setDeviceMetricsOverride",
@@ -61,7 +61,7 @@ fn look(page: &Page, width: u32, scheme: &str) {
 }
 
 /// Saves the whole page as a picture.
-fn save(page: &Page, name: &str) {
+pub fn save(page: &Page, name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
     fs::create_dir_all(&folder).unwrap();
     let picture = page.session.devtools(

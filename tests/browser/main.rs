@@ -7,7 +7,10 @@ mod embed;
 mod host;
 mod looks;
 mod main_job;
+mod own;
 mod page;
 mod panels;
+#[path = "../hub/server.rs"]
+mod server;
 mod speed;
 mod webdriver;

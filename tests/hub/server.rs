@@ -26,6 +26,10 @@ pub enum Answer {
     Gated(Vec<u8>, &'static str),
 }
 
+/// What the Hub says to pages of other sites.
+const CORS: &str = "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Headers: authorization, range\r\n\
+     Access-Control-Expose-Headers: Content-Range, Retry-After\r\n";
+
 /// A running server.
 pub struct FakeHub {
     pub address: String,
@@ -73,16 +77,20 @@ fn answer(
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let range = headers.get("range").cloned();
     let token = headers.get("authorization").cloned().unwrap_or_default();
-    log.lock()
-        .unwrap()
-        .push(format!("{path} {} {token}", range.clone().unwrap_or_default()));
     let mut send = |status: &str, more: &str, length: u64, body: &[u8]| {
         write!(
             stream,
-            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{more}\r\n"
+            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{CORS}{more}\r\n"
         )?;
         stream.write_all(body)
     };
+    // A page asks first whether it may.
+    if first.starts_with("OPTIONS") {
+        return send("204 No Content", "", 0, b"");
+    }
+    log.lock()
+        .unwrap()
+        .push(format!("{path} {} {token}", range.clone().unwrap_or_default()));
     let whole = |body: &[u8]| (body.len() as u64, body.to_vec());
     match answers.get(&path).cloned().unwrap_or(Answer::Status(404, None)) {
         Answer::File(bytes, length) => match range.as_deref().and_then(parse) {

@@ -41,6 +41,8 @@ pub fn line_of(command: &Command) -> String {
 pub enum Wasm {
     /// The page.
     Page,
+    /// The page's panel for a model of one's own.
+    Own,
     /// The JavaScript module.
     Module,
 }
@@ -50,6 +52,7 @@ impl Wasm {
     fn args(self) -> &'static [&'static str] {
         match self {
             Wasm::Page => &["build", "--bin", "app", "--features", "app"],
+            Wasm::Own => &["build", "--bin", "own", "--features", "app"],
             Wasm::Module => &["rustc", "--lib", "--crate-type", "cdylib", "--features", "module"],
         }
     }
@@ -58,6 +61,7 @@ impl Wasm {
     fn target(self) -> &'static str {
         match self {
             Wasm::Page => "app",
+            Wasm::Own => "own",
             Wasm::Module => "plimsoll",
         }
     }

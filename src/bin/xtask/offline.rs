@@ -1,6 +1,7 @@
 //! The service worker: which files it keeps, by what is in them.
 
 use crate::module::EMBED;
+use crate::size::ON_DEMAND;
 use anyhow::{Context, Result};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,6 +23,10 @@ pub fn write_service_worker(site: &Path) -> Result<()> {
             .display()
             .to_string()
             .replace('\\', "/");
+        // Whoever never asks for it need not load it.
+        if ON_DEMAND.contains(&name.as_str()) {
+            continue;
+        }
         (&name, content).hash(&mut hash);
         names.push(format!("./{name}"));
     }

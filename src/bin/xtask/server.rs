@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Nothing from elsewhere, no inline code or styles; wasm may be compiled.
-const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
+/// Nothing from elsewhere but what the user asks the Hub for, no inline code or styles; wasm may be compiled.
+const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+     connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co; \
      style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'";
 
 /// How many ports are tried from the wanted one on.

@@ -23,12 +23,14 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     };
     say!("building the page{patience}");
     let module = cargo::build_wasm(root, cargo::Wasm::Page, dev)?;
+    let own = cargo::build_wasm(root, cargo::Wasm::Own, dev)?;
     // An earlier build may have left files that are no longer part of the site; other folders may hold what is not ours.
     if out == root.join("dist") && out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("{} cannot be emptied", out.display()))?;
     }
     fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
-    bind(&module, &out).context("wasm-bindgen cannot process the page's module")?;
+    bind(&module, "app", &out).context("wasm-bindgen cannot process the page's module")?;
+    bind(&own, "own", &out).context("wasm-bindgen cannot process the own-model panel's module")?;
     copy_files(&root.join("www"), &out)?;
     let index = root.join("index.html");
     let html = fs::read_to_string(&index).with_context(|| format!("{} cannot be read", index.display()))?;
@@ -43,11 +45,11 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     Ok(out)
 }
 
-/// Writes `app.js` and `app_bg.wasm`, as the command line of wasm-bindgen would.
-fn bind(module: &Path, out: &Path) -> Result<()> {
+/// Writes `NAME.js` and `NAME_bg.wasm`, as the command line of wasm-bindgen would.
+fn bind(module: &Path, name: &str, out: &Path) -> Result<()> {
     Bindgen::new()
         .input_path(module)
-        .out_name("app")
+        .out_name(name)
         .web(true)?
         .typescript(false)
         .remove_name_section(true)

@@ -19,6 +19,9 @@ pub fn header(desk: &Desk) -> Html {
             {model_picker(desk)}
             {card_picker(desk)}
             <div class="tools">
+                <button type="button" class="tool own-model" onclick={|_| own_model()} data-testid="own-model" title="A model from the Hub, a config.json, safetensors or GGUF">
+                    {"Own model"}
+                </button>
                 {share(desk)}
                 // boot.js listens to it, and loads the dialog when it is asked for.
                 <button type="button" class="tool" data-embed="">{"Embed"}</button>
@@ -26,5 +29,12 @@ pub fn header(desk: &Desk) -> Html {
                 {theme_button(desk)}
             </div>
         </header>
+    }
+}
+
+/// Asks for the panel of models of one's own; `boot.js` loads it.
+fn own_model() {
+    if let Ok(event) = web_sys::Event::new("own-model") {
+        let _ = gloo::utils::window().dispatch_event(&event);
     }
 }
