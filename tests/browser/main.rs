@@ -10,6 +10,7 @@ mod main_job;
 mod own;
 mod page;
 mod panels;
+#[allow(dead_code)]
 #[path = "../hub/server.rs"]
 mod server;
 mod speed;
