@@ -11,6 +11,7 @@
 
 mod gpus;
 mod listed;
+mod mirror;
 mod models;
 mod nearest;
 mod prices;
@@ -22,6 +23,7 @@ mod variants;
 
 pub use gpus::{Gpu, UsableBasis, gpu, gpus, nearest_gpus};
 pub use listed::{ListedGpu, ListedModel, listed_gpus, listed_models};
+pub use mirror::{Mirror, mirror};
 pub use models::{Model, model, models, nearest_models};
 pub use prices::{Price, prices, prices_of};
 pub use renderer::gpus_by_renderer;

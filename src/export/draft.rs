@@ -145,17 +145,20 @@ impl Draft {
         if name == super::settle::model_name(&self.run) && matches!(self.run.model, ModelRef::Config(_)) {
             return Taken::Yes;
         }
-        let known = catalog::model(name).or_else(|| of_a_variant(name));
-        let alike = known.is_none().then(|| of_another_owner(name)).flatten();
-        // A name that is not known stays: the estimate refuses it and names the nearest.
-        let id = known.or(alike).map_or(name, |model| model.id.as_str());
-        self.run.model = ModelRef::Catalog(id.into());
-        if known.is_some() {
+        if let Some(model) = catalog::model(name) {
+            self.run.model = ModelRef::Catalog(model.id.clone());
             return Taken::Yes;
         }
-        if alike.is_some() {
-            return Taken::Noted(format!("'{name}' is taken for {id}, which has its name"));
+        if let Some(mirror) = catalog::mirror(name) {
+            let id = &mirror.model.id;
+            self.run.model = ModelRef::Catalog(id.clone());
+            return match mirror.listed {
+                true => Taken::Yes,
+                false => Taken::Noted(format!("'{name}' is taken for {id}, which has its name")),
+            };
         }
+        // A name that is not known stays: the estimate refuses it and names the nearest.
+        self.run.model = ModelRef::Catalog(name.into());
         let near: Vec<_> = catalog::nearest_models(name, 3)
             .iter()
             .map(|model| model.id.as_str())
@@ -236,37 +239,4 @@ impl Draft {
 /// The value is no such thing.
 pub(super) fn not_a(what: &str) -> Taken {
     Taken::Problem(format!("is no {what}"))
-}
-
-/// The model that a repository of Unsloth's holds.
-fn of_a_variant(name: &str) -> Option<&'static catalog::Model> {
-    let holds = |variants: &&catalog::Variants| {
-        WeightFormat::ALL.iter().any(|&format| {
-            variants
-                .repository(format)
-                .is_some_and(|own| own.eq_ignore_ascii_case(name))
-        })
-    };
-    catalog::model(&catalog::variants().iter().find(holds)?.id)
-}
-
-/// The model of the catalog that has this name under another owner, as mirrors do; also where the mirror quantized it.
-fn of_another_owner(name: &str) -> Option<&'static catalog::Model> {
-    const SUFFIXES: [&str; 4] = ["-unsloth-bnb-4bit", "-bnb-4bit", "-fp8-dynamic", "-fp8-block"];
-    let plain = |name: &str| {
-        let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
-        let bare = SUFFIXES
-            .iter()
-            .find_map(|suffix| name.strip_suffix(suffix))
-            .unwrap_or(&name);
-        bare.strip_prefix("meta-").unwrap_or(bare).to_owned()
-    };
-    let wanted = plain(name);
-    let mut alike = catalog::models()
-        .iter()
-        .filter(|model| plain(&model.id) == wanted);
-    match (alike.next(), alike.next()) {
-        (Some(model), None) => Some(model),
-        _ => None,
-    }
 }

@@ -1,5 +1,5 @@
-//! What `--model` names: a model of the catalog, a folder or file, or a repository: the local Hugging Face cache first,
-//! then the Hub.
+//! What `--model` names: a model of the catalog, also by a mirror's name, a folder or file, or a repository: the local
+//! Hugging Face cache first, then the Hub.
 
 mod cache;
 mod folder;
@@ -8,10 +8,10 @@ mod hub;
 use std::path::Path;
 
 use super::Problems;
-use crate::catalog;
+use crate::catalog::{self, Mirror};
 use crate::checkpoint::{OwnModel, Piece, Reply, Visit};
 use crate::export::import;
-use crate::scenario::{FieldError, Lora, Method, ModelRef, Scenario};
+use crate::scenario::{FieldError, Lora, Method, ModelRef, Scenario, WeightFormat};
 use folder::Folder;
 use hub::Hub;
 
@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub place: String,
     /// The settings of an adapter that was named instead of its base.
     lora: Option<Lora>,
+    /// How the repository that was named stores a model of the catalog.
+    weights: Option<WeightFormat>,
     pub warnings: Vec<String>,
 }
 
@@ -48,7 +50,22 @@ impl Found {
             model: Which::Catalog(id.into()),
             place: "the catalog".into(),
             lora: None,
+            weights: None,
             warnings: Vec::new(),
+        }
+    }
+
+    /// A model of the catalog under another owner's name.
+    fn mirror(name: &str, mirror: Mirror) -> Self {
+        let id = &mirror.model.id;
+        let stored = match mirror.weights {
+            Some(weights) => format!(" stored as {}", weights.label()),
+            None => String::new(),
+        };
+        Found {
+            weights: mirror.weights,
+            warnings: vec![format!("model: '{name}' is taken for {id}{stored}")],
+            ..Found::catalog(id)
         }
     }
 
@@ -65,6 +82,9 @@ impl Found {
         match &self.model {
             Which::Catalog(id) => run.model = ModelRef::Catalog(id.clone()),
             Which::Own(own) => own.apply(run),
+        }
+        if let Some(weights) = self.weights {
+            run.set_weights(weights);
         }
         if let Some(lora) = &self.lora {
             if run.method == Method::Full {
@@ -87,7 +107,17 @@ pub(super) fn find(name: &str) -> Result<Found, Problems> {
     }
     match hub_name(name) {
         _ if catalog::model(name).is_some() => Ok(Found::catalog(name)),
-        Some(repository) => find_repository(&repository),
+        Some(repository) => match catalog::mirror(name) {
+            // The same weights under another name: nothing that its files could add.
+            Some(mirror) if mirror.weights.is_none() => Ok(Found::mirror(name, mirror)),
+            // Which layers are stored how is in its headers; without them, by the rule.
+            Some(mirror) => find_repository(&repository).or_else(|Problems(why)| {
+                let mut found = Found::mirror(name, mirror);
+                found.warnings.extend(why.into_iter().skip(1));
+                Ok(found)
+            }),
+            None => find_repository(&repository),
+        },
         None if is_file(name) => Err(Problems::one("model", format!("{name}: there is no such file"))),
         None => Ok(Found::catalog(name)),
     }
@@ -237,6 +267,7 @@ fn walk(mut visit: Visit, source: &dyn Source, place: String) -> Result<Found, P
                 model: Which::Own(Box::new(model)),
                 place,
                 lora: None,
+                weights: None,
                 warnings: Vec::new(),
             })
         }
