@@ -1,5 +1,7 @@
 //! Absurd numbers in any field: a peak, or a complaint that names what is wrong; never a panic, never an overflow.
 
+#![allow(clippy::unwrap_used)]
+
 use plimsoll::catalog;
 use plimsoll::estimate::{EstimateError, grid, peak_allocated};
 use plimsoll::plan::config;

@@ -86,7 +86,10 @@ mod tests {
             read("unsloth/llama-3-8b-bnb-4bit"),
             Some(("meta-llama/Meta-Llama-3-8B", nf4, true))
         );
-        assert_eq!(read("UNSLOTH/llama-3-8b"), Some(("meta-llama/Meta-Llama-3-8B", None, true)));
+        assert_eq!(
+            read("UNSLOTH/llama-3-8b"),
+            Some(("meta-llama/Meta-Llama-3-8B", None, true))
+        );
         assert_eq!(
             read("unsloth/Qwen3-14B-unsloth-bnb-4bit"),
             Some(("Qwen/Qwen3-14B", Some(WeightFormat::Dynamic4bit), true))

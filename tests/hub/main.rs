@@ -342,16 +342,31 @@ fn weights_stored_in_an_unwritten_format_are_estimated_as_their_original_on_the_
 fn mirrors_of_the_catalog_need_no_hub() {
     let home = TempDir::new().unwrap();
     let estimate = |model: &str| {
-        let command = ["estimate", "--stack", "unsloth", "--gpu", "rtx-4090", "--model", model];
+        let command = [
+            "estimate", "--stack", "unsloth", "--gpu", "rtx-4090", "--model", model,
+        ];
         run(plimsoll(home.path(), "http://127.0.0.1:1").args(command))
     };
     let (code, answer, warnings) = estimate("unsloth/llama-3-8b");
-    assert_eq!((code, warnings.contains("cannot be reached")), (0, false), "{warnings}");
-    assert!(answer.contains("meta-llama/Meta-Llama-3-8B, Unsloth, QLoRA"), "{answer}");
+    assert_eq!(
+        (code, warnings.contains("cannot be reached")),
+        (0, false),
+        "{warnings}"
+    );
+    assert!(
+        answer.contains("meta-llama/Meta-Llama-3-8B, Unsloth, QLoRA"),
+        "{answer}"
+    );
     // The layers of a quantized one are in its headers: without them, by the rule, and the answer says so.
     let (code, answer, warnings) = estimate("unsloth/Qwen3-14B-unsloth-bnb-4bit");
     assert_eq!(code, 0, "{warnings}");
-    assert!(answer.contains("Qwen/Qwen3-14B, Unsloth, QLoRA on Unsloth dynamic 4-bit"), "{answer}");
-    assert!(warnings.contains("is taken for Qwen/Qwen3-14B stored as"), "{warnings}");
+    assert!(
+        answer.contains("Qwen/Qwen3-14B, Unsloth, QLoRA on Unsloth dynamic 4-bit"),
+        "{answer}"
+    );
+    assert!(
+        warnings.contains("is taken for Qwen/Qwen3-14B stored as"),
+        "{warnings}"
+    );
     assert!(warnings.contains("cannot be reached"), "{warnings}");
 }
