@@ -3,6 +3,7 @@
 use super::within::within;
 use crate::checkpoint::{LONGEST_FILE, Piece, Refusal, Reply};
 use gloo_net::http::{Request, Response};
+use std::cell::RefCell;
 use web_sys::AbortController;
 
 /// The Hub.
@@ -23,6 +24,18 @@ pub struct Hub {
     pub token: String,
 }
 
+thread_local! {
+    /// Ends the request that is under way.
+    static ASKED: RefCell<Option<AbortController>> = const { RefCell::new(None) };
+}
+
+/// Ends the request that is under way, if any.
+pub fn abort() {
+    if let Some(asked) = ASKED.take() {
+        asked.abort();
+    }
+}
+
 impl Hub {
     /// Reads a piece.
     ///
@@ -39,6 +52,7 @@ impl Hub {
         let endpoint = self.endpoint.trim_end_matches('/');
         let address = format!("{endpoint}/{}/resolve/main/{file}", self.id);
         let abort = AbortController::new().ok();
+        ASKED.set(abort.clone());
         let mut request =
             Request::get(&address).abort_signal(abort.as_ref().map(AbortController::signal).as_ref());
         if let Some(length) = length {

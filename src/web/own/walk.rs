@@ -1,7 +1,7 @@
 //! Reading a model's files piece by piece, and telling the panel.
 
 use super::files::Files;
-use super::hub::Hub;
+use super::hub::{self, Hub};
 use super::state::Action;
 use crate::checkpoint::{Reply, Visit};
 use std::cell::Cell;
@@ -20,8 +20,9 @@ thread_local! {
     static LATEST: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Gives up what is being read.
+/// Gives up what is being read, and the request under way.
 pub fn give_up() {
+    hub::abort();
     LATEST.set(LATEST.get() + 1);
 }
 
