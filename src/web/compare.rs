@@ -1,9 +1,9 @@
 //! The scenario with each format of the base weights: what the chart "memory by quantization" shows.
 
+use crate::estimate::part::{Part, needed, needed_range, parts};
 use crate::estimate::{Estimate, Verdict};
 use crate::scenario::{Scenario, WeightFormat};
 use crate::web::jobs::Loaded;
-use crate::web::part::{Part, needed, needed_range, parts};
 use serde::{Deserialize, Serialize};
 
 /// What a bar stands for.

@@ -1,10 +1,10 @@
 //! An answer as text for other places: an issue, a chat, a spreadsheet, a program.
 
 use crate::bytes::Bytes;
+use crate::estimate::part::{needed, parts};
 use crate::estimate::{Estimate, Verdict};
 use crate::scenario::Scenario;
-use crate::web::part::{needed, parts};
-use crate::web::words::{gib1, size};
+use crate::words::{gib1, size};
 use std::fmt::Write;
 
 /// As Markdown, with a link to the scenario.

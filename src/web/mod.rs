@@ -27,6 +27,4 @@ pub mod own;
 pub mod presets;
 pub mod state;
 
-pub use crate::estimate::part;
-pub use crate::words;
 pub use app::run;

@@ -73,6 +73,11 @@ fn heads_of(t: &Tensor<'_>) -> u64 {
     t.layout().shape().get(1).copied().unwrap_or(1).max(1)
 }
 
+/// The width of a head.
+fn width_of(t: &Tensor<'_>) -> u64 {
+    t.layout().last()
+}
+
 /// Columns that the efficient kernel wants masks to be a multiple of (`attention.cpp: preprocess_mask`).
 const MASK_ALIGNMENT: u64 = 8;
 
@@ -100,10 +105,9 @@ fn sdpa<'t>(
     masked: bool,
     kernel: AttentionKernel,
 ) -> Tensor<'t> {
-    let width = |t: &Tensor<'t>| t.layout().last();
     let mut times = heads_of(q) / heads_of(k);
     // `use_gqa_in_sdpa`: grouped heads are left to the kernel when there is no mask.
-    if !masked && width(k) == width(v) && width(k) <= GROUPED_HEAD_WIDTH {
+    if !masked && width_of(k) == width_of(v) && width_of(k) <= GROUPED_HEAD_WIDTH {
         times = 1;
     }
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
@@ -122,7 +126,6 @@ fn called<'t>(
     kernel: AttentionKernel,
 ) -> Tensor<'t> {
     let tape = q.tape();
-    let width = |t: &Tensor<'t>| t.layout().last();
     // Autocast casts the arguments of the call from the last to the first.
     let cast = |t: &Tensor<'t>| tape.autocast().map_or_else(|| t.clone(), |dtype| t.to(dtype));
     let (cast_v, cast_k, q) = (cast(v), cast(k), cast(q));
@@ -131,8 +134,8 @@ fn called<'t>(
         heads: heads_of(&q),
         kv_heads: heads_of(k),
         seq: plan.seq,
-        head_dim: width(&q),
-        value_dim: width(v),
+        head_dim: width_of(&q),
+        value_dim: width_of(v),
         dtype: q.dtype(),
         dropout: plan.arch.family.has_dropout(),
     };

@@ -1,6 +1,6 @@
 //! What a chart draws with. An ink is a name, not a colour: the style sheet says what it looks like in light and dark.
 
-use crate::web::part::Part;
+use crate::estimate::part::Part;
 use plotters::style::Color;
 use plotters_backend::BackendColor;
 

@@ -8,7 +8,7 @@ use super::text_width::text_width;
 use crate::bytes::Bytes;
 use crate::estimate::Verdict;
 use crate::web::grid::{BATCHES, Cell, Map, SEQS};
-use crate::web::words::{gib1, tokens};
+use crate::words::{gib1, tokens};
 use plotters::style::text_anchor::HPos;
 
 // The margins around the cells and their height, in pixels.

@@ -7,10 +7,10 @@ use super::recorder::Recorder;
 use super::sheet::{Sheet, height, least_width};
 use crate::bytes::Bytes;
 use crate::estimate::Verdict;
+use crate::estimate::part::Part;
 use crate::scenario::WeightFormat;
 use crate::web::compare::{Load, Row};
-use crate::web::part::Part;
-use crate::web::words::gib1;
+use crate::words::gib1;
 
 /// The chart's data.
 #[derive(Clone, Debug, PartialEq)]

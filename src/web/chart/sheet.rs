@@ -6,9 +6,9 @@ use super::recorder::{Recorder, TEXT_SIZE};
 use super::text_width::{elide, text_width};
 use super::ticks::{gib_ticks, tick_label};
 use crate::bytes::Bytes;
+use crate::estimate::part::Part;
 use crate::scenario::WeightFormat;
-use crate::web::part::Part;
-use crate::web::words::gib1;
+use crate::words::gib1;
 use plotters::style::text_anchor::HPos;
 
 // The margins around the bars and the rows' height, in pixels.

@@ -7,9 +7,9 @@ use super::recorder::{Recorder, TEXT_SIZE};
 use super::text_width::text_width;
 use super::ticks::{gib_ticks, tick_label};
 use crate::bytes::Bytes;
+use crate::estimate::part::Part;
 use crate::estimate::{Category, Column};
-use crate::web::part::Part;
-use crate::web::words::size;
+use crate::words::size;
 use plotters::style::text_anchor::HPos;
 use std::ops::Range;
 

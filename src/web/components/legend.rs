@@ -1,6 +1,6 @@
 //! What the colours mean.
 
-use crate::web::part::Part;
+use crate::estimate::part::Part;
 use yew::prelude::*;
 
 /// A swatch of a part's colour.

@@ -4,8 +4,8 @@ use super::desk::Desk;
 use super::legend::swatch;
 use crate::bytes::Bytes;
 use crate::estimate::Estimate;
+use crate::estimate::part::{Part, needed, parts};
 use crate::scenario::Difference;
-use crate::web::part::{Part, needed, parts};
 use crate::web::state::Action;
 use yew::prelude::*;
 

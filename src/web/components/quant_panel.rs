@@ -9,7 +9,7 @@ use crate::web::browser::use_width;
 use crate::web::chart::{QuantChart, shapes};
 use crate::web::compare::Row;
 use crate::web::state::{Action, Setting, Standing};
-use crate::web::words::size;
+use crate::words::size;
 use yew::functional::Hook;
 use yew::prelude::*;
 

@@ -7,7 +7,7 @@ use crate::catalog;
 use crate::model::unsupported_reason;
 use crate::scenario::{ModelRef, Scenario};
 use crate::web::state::Action;
-use crate::web::words::{gib1, params};
+use crate::words::{gib1, params};
 use yew::functional::Hook;
 use yew::prelude::*;
 

@@ -4,7 +4,7 @@ use super::dialog::Desk;
 use super::state::Action;
 use crate::bytes::Bytes;
 use crate::checkpoint::{Inventory, OwnModel};
-use crate::web::words::count;
+use crate::words::count;
 use yew::prelude::*;
 
 /// The outcome, or why there is none.

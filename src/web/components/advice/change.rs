@@ -3,7 +3,7 @@
 use crate::scenario::Scenario;
 use crate::web::advice::{Change, Effect};
 use crate::web::components::cards::{spare, verdict};
-use crate::web::words::size;
+use crate::words::size;
 use yew::prelude::*;
 
 /// What is told when a change is made: its name and the changed scenario.

@@ -1,11 +1,11 @@
 //! What is alive at the peak, part by part.
 
 use crate::bytes::Bytes;
+use crate::estimate::part::{Part, needed, parts};
 use crate::web::components::desk::Desk;
 use crate::web::components::legend::swatch;
 use crate::web::components::piece::piece;
-use crate::web::part::{Part, needed, parts};
-use crate::web::words::size;
+use crate::words::size;
 use yew::functional::Hook;
 use yew::prelude::*;
 

@@ -3,10 +3,10 @@
 use crate::bytes::Bytes;
 use crate::catalog;
 use crate::estimate::Estimate;
+use crate::estimate::part::{Part, needed, needed_range, parts};
 use crate::scenario::Scenario;
 use crate::web::chart::{gib_ticks, tick_label};
-use crate::web::part::{Part, needed, needed_range, parts};
-use crate::web::words::{gib1, size};
+use crate::words::{gib1, size};
 use yew::prelude::*;
 
 /// A place on the gauge, in percent of its width.

@@ -2,7 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::estimate::{Estimate, Verdict};
-use crate::web::words::{count, gib1, params, size};
+use crate::words::{count, gib1, params, size};
 use yew::prelude::*;
 
 /// The quantities, with allocated as far as it is known, and the moment of the peak.

@@ -1,7 +1,7 @@
 //! What the answer is about, in a line; or that it is about an earlier question, and why.
 
 use crate::web::state::{Standing, State};
-use crate::web::words::run;
+use crate::words::run;
 use yew::prelude::*;
 
 /// The question.

@@ -1,10 +1,10 @@
 //! Does it fit? One sentence and its number.
 
+use crate::estimate::part;
 use crate::estimate::{Estimate, Verdict as Fit};
 use crate::scenario::Scenario;
-use crate::web::part;
 use crate::web::state::{Standing, State};
-use crate::web::words::size;
+use crate::words::size;
 use yew::prelude::*;
 
 /// What the verdict says.

@@ -2,7 +2,7 @@
 
 use super::row::{spare, verdict};
 use crate::advise::solve::CardFit;
-use crate::web::words::gib1;
+use crate::words::gib1;
 use yew::prelude::*;
 
 /// The cards that were chosen for it, as bars of what the run needs against what each has.

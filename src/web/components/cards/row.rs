@@ -3,7 +3,7 @@
 use crate::advise::solve::CardFit;
 use crate::bytes::Bytes;
 use crate::estimate::Verdict;
-use crate::web::words::gib1;
+use crate::words::gib1;
 use yew::prelude::*;
 
 /// The sign and the word of a verdict, with its class.

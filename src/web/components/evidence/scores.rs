@@ -2,7 +2,7 @@
 
 use crate::scenario::Stack;
 use crate::web::evidence::{Errors, Group, groups};
-use crate::web::words::count;
+use crate::words::count;
 use yew::prelude::*;
 
 /// The tables.

@@ -4,7 +4,7 @@ use super::number::{Number, number};
 use super::step::Step;
 use crate::web::components::desk::Desk;
 use crate::web::state::{Action, Field};
-use crate::web::words::count;
+use crate::words::count;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 

@@ -15,7 +15,7 @@ use super::desk::Desk;
 use super::machine::machine;
 use crate::scenario::{Method, Scenario};
 use crate::web::state::{Field, Setting};
-use crate::web::words::count;
+use crate::words::count;
 use advanced::advanced;
 use length::length;
 use number::{Number, number};

@@ -3,7 +3,7 @@
 use crate::estimate::Verdict;
 use crate::web::chart::{MapChart, Picture, shapes};
 use crate::web::grid::{BATCHES, Cell, SEQS};
-use crate::web::words::{count, size};
+use crate::words::{count, size};
 use wasm_bindgen::JsCast;
 use web_sys::SvgElement;
 use yew::prelude::*;

@@ -7,7 +7,7 @@ use crate::web::components::job::use_job;
 use crate::web::components::piece::{Show, piece};
 use crate::web::jobs::Job;
 use crate::web::state::Action;
-use crate::web::words::{count, size};
+use crate::words::{count, size};
 use yew::functional::Hook;
 use yew::prelude::*;
 

@@ -1,10 +1,10 @@
 //! What is alive at one moment, the largest first.
 
 use crate::bytes::Bytes;
+use crate::estimate::part::Part;
 use crate::estimate::{Tensors, Timeline};
 use crate::web::components::legend::swatch;
-use crate::web::part::Part;
-use crate::web::words::{count, size};
+use crate::words::{count, size};
 use yew::prelude::*;
 
 /// So many kinds of tensors are named; the rest is summed up.
