@@ -14,7 +14,8 @@ use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Release, Scenario, Stack,
+    Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Release, Scenario, SdpaBackend,
+    Stack,
 };
 
 pub use crate::quant::Storage;
@@ -74,6 +75,8 @@ pub struct Plan {
     pub attention: AttentionKernel,
     /// Attention kernel of layers that have a mask.
     pub masked_attention: AttentionKernel,
+    /// Are keys and values repeated for grouped heads before SDPA is called?
+    pub repeats_heads: bool,
     /// Is a padding mask passed?
     pub padding: bool,
     /// Are keys and values cached while training?
@@ -275,6 +278,7 @@ impl Plan {
             checkpointing: s.checkpointing,
             attention,
             masked_attention,
+            repeats_heads: s.stack == Stack::Hf && s.sdpa_backend == SdpaBackend::EfficientRepeated,
             padding: s.padding,
             use_cache: s.use_cache && s.checkpointing == Checkpointing::None,
             batch: s.batch,

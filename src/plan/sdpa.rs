@@ -58,11 +58,13 @@ impl Call {
             SdpaBackend::Auto if self.efficient() => Ok(AttentionKernel::Efficient),
             SdpaBackend::Auto | SdpaBackend::Math => Ok(AttentionKernel::Math),
             SdpaBackend::Flash if self.flash() => Ok(AttentionKernel::Flash),
-            SdpaBackend::Efficient if self.efficient() => Ok(AttentionKernel::Efficient),
+            SdpaBackend::Efficient | SdpaBackend::EfficientRepeated if self.efficient() => {
+                Ok(AttentionKernel::Efficient)
+            }
             SdpaBackend::Flash => not_modelled(
                 "the flash kernel cannot run this: it needs compute capability 8.0, 16-bit compute, heads of at most 256, as wide for values as for keys, and no mask",
             ),
-            SdpaBackend::Efficient => not_modelled(
+            SdpaBackend::Efficient | SdpaBackend::EfficientRepeated => not_modelled(
                 "the memory-efficient kernel cannot run this: it takes no grouped heads without a mask, and bfloat16 only from compute capability 8.0",
             ),
         }
@@ -86,7 +88,7 @@ pub fn kernels(
     let call = Call {
         width: a.head_dim,
         value_width: a.value_dim,
-        grouped: a.kv_heads != a.heads,
+        grouped: a.kv_heads != a.heads && s.sdpa_backend != SdpaBackend::EfficientRepeated,
         masked: false,
         capability,
         dtype,

@@ -168,6 +168,7 @@ choice! {
         Auto = "auto" | "default" | "no_cudnn", "automatic", "flash where it can run, else efficient, else math";
         Flash = "flash", "flash", "keeps output and log-sum-exp";
         Efficient = "efficient", "memory-efficient", "keeps output and a padded log-sum-exp; keys and values repeated under a mask";
+        EfficientRepeated = "efficient-repeated", "memory-efficient, heads repeated", "keys and values repeated before the call, as programs do whose card has no flash kernel";
         Math = "math", "math", "plain products: keeps sequence x sequence probabilities";
     }
 }

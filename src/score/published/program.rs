@@ -19,6 +19,8 @@ pub(super) struct Program {
     pub adapter_dtype: AdapterDtype,
     /// Does it train with mixed precision unless a row says otherwise?
     pub autocast: bool,
+    /// Does it repeat keys and values before it calls the memory-efficient kernel?
+    pub repeats_heads: bool,
 }
 
 /// `out = model(input_ids=ids, labels=ids); out.loss.backward(); optimizer.step()`, without autocast or clipping.
@@ -29,6 +31,7 @@ const PLAIN_LOOP: Program = Program {
     prepare_kbit: true,
     adapter_dtype: AdapterDtype::Fp32,
     autocast: false,
+    repeats_heads: false,
 };
 
 /// Stacks by how their name begins. The sources read: fitcheck-llm 0.3.1 (PyPI, `scripts/measure.py`);
@@ -40,6 +43,8 @@ const PROGRAMS: &[(&str, Program)] = &[
         "HF transformers+PEFT (+bitsandbytes), one synthetic training step",
         Program {
             harness: Harness::StepFunction,
+            // `_install_gqa_sdpa_shim`
+            repeats_heads: true,
             ..PLAIN_LOOP
         },
     ),

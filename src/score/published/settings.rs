@@ -24,7 +24,7 @@ impl Program {
         let (method, variants) = method(row)?;
         let weights = weights(row, method)?;
         let gpu = card::of(row).ok_or_else(|| Refusal("the card is not known".into()))?;
-        let (attention, sdpa_backend) = attention(row)?;
+        let (attention, sdpa_backend) = self.attention(row)?;
         Ok(Scenario {
             model: ModelRef::Catalog(model(row)?),
             gpu: Some(gpu.slug.clone()),
@@ -58,6 +58,20 @@ impl Program {
             false => Autocast::Off,
             true if words.starts_with("fp16") => Autocast::Fp16,
             true => Autocast::Bf16,
+        }
+    }
+
+    fn attention(&self, row: &Published) -> Result<(Attention, SdpaBackend), Refusal> {
+        let efficient = match self.repeats_heads {
+            true => SdpaBackend::EfficientRepeated,
+            false => SdpaBackend::Efficient,
+        };
+        match row.attention.as_str() {
+            "eager" => Ok((Attention::Eager, SdpaBackend::Auto)),
+            "sdpa" | "sdpa (default)" => Ok((Attention::Sdpa, SdpaBackend::Auto)),
+            "sdpa (mem-efficient backend)" => Ok((Attention::Sdpa, efficient)),
+            "sdpa/flash" | "sdpa (flash backend)" => Ok((Attention::Sdpa, SdpaBackend::Flash)),
+            words => refused("attention", words),
         }
     }
 
@@ -167,16 +181,6 @@ fn checkpointing(row: &Published) -> Result<Checkpointing, Refusal> {
         "hf" if reentrant => Ok(Checkpointing::HfReentrant),
         "hf" => Ok(Checkpointing::Hf),
         words => refused("checkpointing", words),
-    }
-}
-
-fn attention(row: &Published) -> Result<(Attention, SdpaBackend), Refusal> {
-    match row.attention.as_str() {
-        "eager" => Ok((Attention::Eager, SdpaBackend::Auto)),
-        "sdpa" | "sdpa (default)" => Ok((Attention::Sdpa, SdpaBackend::Auto)),
-        "sdpa (mem-efficient backend)" => Ok((Attention::Sdpa, SdpaBackend::Efficient)),
-        "sdpa/flash" | "sdpa (flash backend)" => Ok((Attention::Sdpa, SdpaBackend::Flash)),
-        words => refused("attention", words),
     }
 }
 

@@ -110,6 +110,18 @@ fn sdpa<'t>(
     if !masked && width_of(k) == width_of(v) && width_of(k) <= GROUPED_HEAD_WIDTH {
         times = 1;
     }
+    if plan.repeats_heads {
+        let times = heads_of(q) / heads_of(k);
+        let out = called(
+            plan,
+            q,
+            &k.repeat_heads(times),
+            &v.repeat_heads(times),
+            masked,
+            kernel,
+        );
+        return out.transpose(1, 2).contiguous();
+    }
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
     // Repeated keys and values keep their names until the result is contiguous.
     let out = called(plan, q, &k, &v, masked, kernel);
