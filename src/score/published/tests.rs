@@ -61,7 +61,10 @@ fn words_are_read_as_their_source_means_them() {
         Targets::all_linear()
     );
     let backend = |words: &str| scenario(json!({"attention": words})).sdpa_backend;
-    assert_eq!(backend("sdpa (mem-efficient backend)"), SdpaBackend::Efficient);
+    let efficient = "sdpa (mem-efficient backend)";
+    assert_eq!(backend(efficient), SdpaBackend::Efficient);
+    let repeats = json!({"attention": efficient, "stack": "HF transformers+PEFT (+bitsandbytes), one synthetic training step"});
+    assert_eq!(scenario(repeats).sdpa_backend, SdpaBackend::EfficientRepeated);
     assert_eq!(backend("sdpa (default)"), SdpaBackend::Auto);
     assert!(scenario(json!({"packing": "no; padded to longest in batch"})).padding);
     let autocast = |words: &str| scenario(json!({"weights_dtype": words})).autocast;
