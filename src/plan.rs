@@ -4,6 +4,7 @@
 mod float8;
 mod lora;
 mod own;
+mod release;
 mod sdpa;
 mod unsloth;
 mod weights;
@@ -14,8 +15,8 @@ use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Release, Scenario, SdpaBackend,
-    Stack,
+    Attention, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Release, Scenario,
+    SdpaBackend, Stack, Transformers,
 };
 
 pub use crate::quant::Storage;
@@ -77,6 +78,10 @@ pub struct Plan {
     pub masked_attention: AttentionKernel,
     /// Are keys and values repeated for grouped heads before SDPA is called?
     pub repeats_heads: bool,
+    /// Does attention run in the flash-attn package, which takes no masks?
+    pub flash_package: bool,
+    /// Does the loss shift the logits, as transformers did up to 4.48?
+    pub shifts_logits: bool,
     /// Is a padding mask passed?
     pub padding: bool,
     /// Are keys and values cached while training?
@@ -233,6 +238,7 @@ impl Plan {
             }
         }
         float8::check(s, &arch, storage, capability)?;
+        release::check(s, &arch)?;
         let lora = match s.method {
             Method::Full => None,
             Method::Lora | Method::Qlora => Some(LoraPlan::new(&s.lora, &arch)?),
@@ -279,6 +285,8 @@ impl Plan {
             attention,
             masked_attention,
             repeats_heads: s.stack == Stack::Hf && s.sdpa_backend == SdpaBackend::EfficientRepeated,
+            flash_package: s.attention == Attention::FlashAttention2,
+            shifts_logits: s.stack == Stack::Hf && s.transformers == Transformers::ShiftedLogits,
             padding: s.padding,
             use_cache: s.use_cache && s.checkpointing == Checkpointing::None,
             batch: s.batch,

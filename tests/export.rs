@@ -347,6 +347,7 @@ fn a_published_axolotl_example_is_read_with_nothing_unknown() {
     assert!(!run.padding && run.expandable_segments);
     assert_eq!(read.problems, []);
     let notes: Vec<_> = read.notes.iter().map(|note| note.key.as_str()).collect();
-    assert_eq!(notes, ["base_model", "attn_implementation"]);
+    assert_eq!(notes, ["base_model"]);
+    assert_eq!(run.attention, Attention::FlashAttention2);
     assert_eq!(run.model, ModelRef::Catalog("meta-llama/Meta-Llama-3-8B".into()));
 }

@@ -8,7 +8,7 @@ use plimsoll::replay::serve::{Trials, serve};
 use plimsoll::replay::{Event, Recording, segment};
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use plimsoll::score;
 use plimsoll::stack::{Detail, events, hf, peak, record};
@@ -198,6 +198,7 @@ prop_compose! {
         (clip, keep_outputs, padding, use_cache, liger) in any::<(bool, bool, bool, bool, bool)>(),
         modules_to_save in prop::sample::subsequence(vec!["embed_tokens".to_string(), "lm_head".into()], 0..=2),
         harness in one_of(Harness::ALL),
+        transformers in one_of(Transformers::ALL),
         (capability, float8) in (one_of(&["7.5", "8.0", "8.9", "9.0"]), one_of(&[Float8::Off, Float8::Off, Float8::Tensorwise])),
     ) -> Scenario {
         Scenario {
@@ -222,6 +223,7 @@ prop_compose! {
             use_cache,
             liger,
             harness,
+            transformers,
             float8,
             compute_capability: Some(capability.into()),
             ..Scenario::default()

@@ -4,7 +4,7 @@ use plimsoll::catalog;
 use plimsoll::model::HfConfig;
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -171,6 +171,11 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                 Release::AllLogits
             } else {
                 Release::Current
+            },
+            transformers: if padding {
+                Transformers::ShiftedLogits
+            } else {
+                Transformers::Current
             },
             clip,
             use_cache,

@@ -4,7 +4,7 @@
 
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use plimsoll::score::{self, Measured, Quantities, Row, RowScore};
 use proptest::prelude::*;
@@ -69,6 +69,7 @@ fn a_case_that_says_nothing_has_the_defaults_of_the_measuring_program() {
             packing: 1,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
+            transformers: Transformers::Current,
             memory_gib: None,
             clip: true,
             use_cache: false,
@@ -129,6 +130,7 @@ fn every_field_of_a_case_reaches_the_scenario() {
             packing: 1,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
+            transformers: Transformers::Current,
             memory_gib: None,
             clip: false,
             use_cache: true,

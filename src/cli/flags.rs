@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer, Release,
-    SdpaBackend, Stack, WeightFormat,
+    SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// What the user changed. A switch may be given alone or with `true` or `false`.
@@ -120,6 +120,8 @@ pub(super) struct Flags {
     loader: Option<String>,
     #[arg(long, value_name = "VERSION", help_heading = DETAILS, help = one_of("Unsloth's release", Release::ALL))]
     release: Option<String>,
+    #[arg(long, value_name = "VERSION", help_heading = DETAILS, help = one_of("Hugging Face: the release of transformers", Transformers::ALL))]
+    transformers: Option<String>,
 }
 
 const RUN: &str = "The run";
@@ -172,6 +174,7 @@ impl Flags {
             ("packing", &self.packing),
             ("loader", &self.loader),
             ("release", &self.release),
+            ("transformers", &self.transformers),
             ("gpu", &self.gpu),
         ]
         .into_iter()

@@ -282,11 +282,10 @@ pub(super) fn attention(draft: &mut Draft, name: &str) -> Taken {
     match name {
         "eager" => draft.run.attention = Attention::Eager,
         "sdpa" => draft.run.attention = Attention::Sdpa,
+        "flash_attention_2" => draft.run.attention = Attention::FlashAttention2,
         name if name.starts_with("flash_attention") => {
-            draft.run.attention = Attention::Sdpa;
-            return Taken::Noted(
-                "the flash-attn package is taken for SDPA's flash kernel, which keeps as much".into(),
-            );
+            draft.run.attention = Attention::FlashAttention2;
+            return Taken::Noted("is taken for FlashAttention 2, which keeps as much".into());
         }
         name => return Taken::Problem(format!("'{name}' is not modelled")),
     }

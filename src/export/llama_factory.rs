@@ -70,6 +70,7 @@ fn lines(run: &Scenario) -> Vec<Line> {
     let attention = match run.attention {
         Attention::Eager => "disabled",
         Attention::Sdpa => "sdpa",
+        Attention::FlashAttention2 => "fa2",
     };
     lines.push(line("flash_attn", attention, run.attention.note()));
     lines.push(line(

@@ -2,7 +2,7 @@
 
 use crate::scenario::{
     AdapterDtype, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer, Scenario,
-    SdpaBackend, Stack, WeightFormat,
+    SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// What every trainer around `transformers.Trainer` has in common: it is the harness, it drops outputs, it computes
@@ -16,6 +16,7 @@ pub(super) fn common(scenario: &Scenario, stack: Stack) -> Result<Scenario, Stri
     run.harness = Harness::Trainer;
     run.keep_outputs = false;
     run.sdpa_backend = SdpaBackend::Auto;
+    run.transformers = Transformers::Current;
     run.skip_modules.clear();
     if stack == Stack::Hf && run.checkpointing == Checkpointing::Unsloth {
         run.checkpointing = Checkpointing::Hf;

@@ -149,12 +149,31 @@ def with_adapters(lora, model):
 
 def attention_kernel(s):
     """The kernels that SDPA may use; automatic is what PyTorch itself prefers."""
+    import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     named = {"flash": "FLASH_ATTENTION", "efficient": "EFFICIENT_ATTENTION", "math": "MATH"}.get(s["sdpa_backend"])
+    if s["sdpa_backend"] == "efficient-repeated":
+        named = "EFFICIENT_ATTENTION"
+        repeat_grouped_heads(torch)
     if s["attention"] != "sdpa" or named is None:
         return contextlib.nullcontext()
     return sdpa_kernel(getattr(SDPBackend, named))
+
+
+def repeat_grouped_heads(torch):
+    """Keys and values of grouped heads are repeated before SDPA, whose memory-efficient kernel takes no groups."""
+    functional = torch.nn.functional
+    original = functional.scaled_dot_product_attention
+
+    def repeating(query, key, value, *args, **kwargs):
+        groups = query.size(-3) // key.size(-3)
+        if groups > 1:
+            key, value = key.repeat_interleave(groups, dim=-3), value.repeat_interleave(groups, dim=-3)
+            kwargs.pop("enable_gqa", None)
+        return original(query, key, value, *args, **kwargs)
+
+    functional.scaled_dot_product_attention = repeating
 
 
 # ---- the data

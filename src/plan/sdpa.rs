@@ -85,6 +85,9 @@ pub fn kernels(
         return Ok((AttentionKernel::Eager, AttentionKernel::Eager));
     }
     let a = &arch.attention;
+    if s.attention == Attention::FlashAttention2 {
+        return flash_package(s, arch, capability, dtype);
+    }
     let call = Call {
         width: a.head_dim,
         value_width: a.value_dim,
@@ -116,4 +119,27 @@ pub fn kernels(
         (_, true) => masked.kernel(s.sdpa_backend).map(|kernel| (kernel, kernel)),
         _ => Ok((call.kernel(s.sdpa_backend)?, masked.kernel(s.sdpa_backend)?)),
     }
+}
+
+/// The flash-attn package (`flash_attn/flash_attn_interface.py`), whose kernels PyTorch's flash kernel was taken from: it
+/// keeps and needs the same, without masks for windows.
+fn flash_package(
+    s: &Scenario,
+    arch: &Architecture,
+    capability: (u32, u32),
+    dtype: Dtype,
+) -> Result<(AttentionKernel, AttentionKernel), EstimateError> {
+    let a = &arch.attention;
+    let plain = a.head_dim == a.value_dim && a.head_dim.is_multiple_of(8) && a.head_dim <= MOST_WIDTH;
+    let reason = match () {
+        () if capability.0 < 8 => "FlashAttention 2 needs compute capability 8.0",
+        () if dtype == Dtype::F32 => {
+            "FlashAttention 2 on fp32 products, which transformers casts, is not modelled"
+        }
+        () if s.padding => "FlashAttention 2 on padded batches, which transformers unpads, is not modelled",
+        () if s.use_cache => "FlashAttention 2 with a key-value cache is not modelled",
+        () if !plain => "FlashAttention 2 on heads of these widths is not modelled",
+        () => return Ok((AttentionKernel::Flash, AttentionKernel::Flash)),
+    };
+    not_modelled(reason)
 }

@@ -195,12 +195,17 @@ impl Layout {
     }
 
     /// A part of the last dimension.
-    pub fn narrowed_last(mut self, size: u64) -> Self {
-        if self.dims > 0 {
-            let last = &mut self.shape[self.dims as usize - 1];
-            self.numel = self.numel / (*last).max(1) * size;
-            *last = size;
+    pub fn narrowed_last(self, size: u64) -> Self {
+        match (self.dims as usize).checked_sub(1) {
+            Some(last) => self.narrowed(last, size),
+            None => self,
         }
+    }
+
+    /// A part of a dimension.
+    pub fn narrowed(mut self, dim: usize, size: u64) -> Self {
+        self.numel = self.numel / self.shape[dim].max(1) * size;
+        self.shape[dim] = size;
         self.with_contiguity()
     }
 

@@ -245,6 +245,12 @@ impl<'t> Tensor<'t> {
         self.viewed("SliceBackward0", Gradient::Narrow, layout)
     }
 
+    /// The first `size` elements of a dimension: `self[..., :size, :]`.
+    pub fn narrow(&self, dim: usize, size: u64) -> Tensor<'t> {
+        let layout = self.layout().narrowed(dim, size);
+        self.viewed("SliceBackward0", Gradient::Narrow, layout)
+    }
+
     /// `torch.cat((self, other), dim=-1)`.
     pub fn cat_last(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let layout = self.layout();

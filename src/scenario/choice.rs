@@ -158,6 +158,7 @@ choice! {
     /// The attention implementation (`attn_implementation`).
     Attention, "attention" {
         Sdpa = "sdpa", "SDPA", "PyTorch's fused kernels: no matrix of sequence x sequence";
+        FlashAttention2 = "flash_attention_2", "FlashAttention 2", "the flash-attn package: no matrix of sequence x sequence, and no mask for windows";
         Eager = "eager", "eager", "keeps sequence x sequence probabilities for every head";
     }
 }
@@ -196,6 +197,14 @@ choice! {
         AllLogits = "2024.10", "Unsloth up to 2024.10", "all logits at once and a copy of them in fp32; adapters' products are made apart; inputs come back from the host into new memory";
         CutLogits = "2025.7", "Unsloth up to 2025.7", "no logits above 1024 tokens (cut cross entropy), all of them below; one staging buffer";
         Current = "2026.10", "Unsloth 2026.10", "logits in tiles or chunks, padding-free batches, two staging buffers";
+    }
+}
+
+choice! {
+    /// The release of transformers, named by the last one that allocates so.
+    Transformers, "transformers" {
+        ShiftedLogits = "4.48", "transformers up to 4.48", "the loss copies the fp32 logits once more to shift them; SDPA gets repeated keys and values";
+        Current = "5.17", "transformers 5.17", "the loss shifts the labels";
     }
 }
 

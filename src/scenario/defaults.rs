@@ -2,7 +2,7 @@
 
 use super::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat, fields,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat, fields,
 };
 
 impl Scenario {
@@ -63,6 +63,7 @@ impl Scenario {
             packing: 1,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
+            transformers: Transformers::Current,
             clip: true,
             use_cache: false,
             harness: Harness::Trainer,

@@ -74,6 +74,7 @@ pub(super) const ALL: &[Field] = &[
     field!(packing),
     field!(loader),
     field!(release),
+    field!(transformers),
     field!(clip),
     field!(use_cache),
     field!(harness),

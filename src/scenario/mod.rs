@@ -18,7 +18,7 @@ mod weights;
 
 pub use choice::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer, Release,
-    SdpaBackend, Stack, WeightFormat,
+    SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 pub use fields::Difference;
@@ -133,6 +133,8 @@ pub struct Scenario {
     pub loader: Loader,
     /// Unsloth: the release.
     pub release: Release,
+    /// Hugging Face: the release of transformers.
+    pub transformers: Transformers,
     /// Gradient clipping (`max_grad_norm` above zero).
     pub clip: bool,
     /// `config.use_cache` left on while training.

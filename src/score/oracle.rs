@@ -12,7 +12,7 @@ use super::{Measured, Origin, Refusal, Row};
 use crate::model::HfConfig;
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, WeightFormat,
+    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 
 /// Reads a row that has a `case` and a `result`.
@@ -87,6 +87,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         packing: 1,
         loader: Loader::FastLanguageModel,
         release: Release::Current,
+        transformers: Transformers::Current,
         memory_gib: None,
         clip: case.take("clip", Some(1.0))?.is_some_and(|norm| norm > 0.0),
         use_cache: case.take("use_cache", false)?,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Weights;
 use crate::model::HfConfig;
-use crate::scenario::{ModelRef, Scenario, Stack};
+use crate::scenario::{ModelRef, Scenario, Stack, Transformers};
 
 /// A run that is to be measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +84,9 @@ pub fn program_input(run: &Run, history: bool) -> Result<Value, String> {
         ModelRef::Catalog(id) => Some(id),
         ModelRef::Config(_) => None,
     };
+    if run.scenario.transformers != Transformers::Current {
+        return Err("the measuring program needs transformers 5; leave the field transformers out".into());
+    }
     if run.weights_from == Weights::Hub && id.is_none() {
         return Err("weights from the Hub need a model's Hub id".into());
     }

@@ -15,6 +15,8 @@ pub(super) struct Program {
     pub clip: bool,
     /// Does a quantized model pass through `prepare_model_for_kbit_training`?
     pub prepare_kbit: bool,
+    /// Is it cast further after that?
+    pub casts_kbit: bool,
     /// dtype of the adapters.
     pub adapter_dtype: AdapterDtype,
     /// Does it train with mixed precision unless a row says otherwise?
@@ -29,6 +31,7 @@ const PLAIN_LOOP: Program = Program {
     keep_outputs: true,
     clip: false,
     prepare_kbit: true,
+    casts_kbit: false,
     adapter_dtype: AdapterDtype::Fp32,
     autocast: false,
     repeats_heads: false,
@@ -65,6 +68,9 @@ const PROGRAMS: &[(&str, Program)] = &[
             harness: Harness::Trainer,
             keep_outputs: false,
             clip: true,
+            // `peft_module_casting_to_bf16` (trl 0.13, `trainer/utils.py`) leaves norms in fp32 and makes the rest 16 bit
+            // again.
+            casts_kbit: true,
             ..PLAIN_LOOP
         },
     ),
@@ -85,14 +91,10 @@ const OTHER_STACKS: &[(&str, &str)] = &[
     ("autogptq", "GPTQ weights are not modelled"),
 ];
 
-/// From here on transformers shifts the labels and not the logits (`loss_utils.py: ForCausalLMLoss`); before, the loss
-/// copies the fp32 logits once more.
-const LABELS_SHIFTED_SINCE: (u32, u32) = (4, 49);
-
 /// The program of a row.
 ///
 /// # Errors
-/// Refuses a stack that is not modelled, one that is not known here, and libraries whose steps differ.
+/// Refuses a stack that is not modelled, and one that is not known here.
 pub(super) fn of(row: &Published) -> Result<Program, Refusal> {
     let stack = row.stack.to_lowercase();
     if let Some((_, reason)) = OTHER_STACKS.iter().find(|(part, _)| stack.contains(part)) {
@@ -104,12 +106,5 @@ pub(super) fn of(row: &Published) -> Result<Program, Refusal> {
             row.stack
         )));
     };
-    match row.version("transformers") {
-        None => Err(Refusal("the version of transformers is not stated".into())),
-        Some(version) if version < LABELS_SHIFTED_SINCE => Err(Refusal(format!(
-            "transformers {}.{} copies the logits once more for the loss, which is not modelled",
-            version.0, version.1
-        ))),
-        Some(_) => Ok(*program),
-    }
+    Ok(*program)
 }

@@ -6,7 +6,7 @@ use super::program::Program;
 use crate::catalog;
 use crate::scenario::{
     Attention, Autocast, Checkpointing, Lora, Method, ModelRef, Optimizer, Scenario, SdpaBackend, Stack,
-    Targets, WeightFormat,
+    Targets, Transformers, WeightFormat,
 };
 use crate::score::Refusal;
 
@@ -22,6 +22,11 @@ impl Program {
     /// The scenario of a row that this program ran.
     pub fn scenario(&self, row: &Published) -> Result<Scenario, Refusal> {
         let (method, variants) = method(row)?;
+        if method == Method::Qlora && self.casts_kbit {
+            return Err(Refusal(
+                "norms alone in fp32 beside 4-bit weights, as TRL 0.13 casts them, are not modelled".into(),
+            ));
+        }
         let weights = weights(row, method)?;
         let gpu = card::of(row).ok_or_else(|| Refusal("the card is not known".into()))?;
         let (attention, sdpa_backend) = self.attention(row)?;
@@ -43,6 +48,7 @@ impl Program {
             clip: self.clip,
             harness: self.harness,
             keep_outputs: self.keep_outputs,
+            transformers: transformers(row)?,
             ..Scenario::for_stack(Stack::Hf, method)
         })
     }
@@ -68,6 +74,7 @@ impl Program {
         };
         match row.attention.as_str() {
             "eager" => Ok((Attention::Eager, SdpaBackend::Auto)),
+            "flash_attention_2" => Ok((Attention::FlashAttention2, SdpaBackend::Auto)),
             "sdpa" | "sdpa (default)" => Ok((Attention::Sdpa, SdpaBackend::Auto)),
             "sdpa (mem-efficient backend)" => Ok((Attention::Sdpa, efficient)),
             "sdpa/flash" | "sdpa (flash backend)" => Ok((Attention::Sdpa, SdpaBackend::Flash)),
@@ -95,6 +102,23 @@ impl Program {
             adapter_dtype: self.adapter_dtype,
             ..usual
         })
+    }
+}
+
+/// From here on transformers shifts the labels and not the logits (`loss_utils.py: ForCausalLMLoss`).
+const LABELS_SHIFTED_SINCE: (u32, u32) = (4, 49);
+/// From here on the loss is made in `loss_utils.py`, and SDPA called, as in 4.48.
+const MODELLED_SINCE: (u32, u32) = (4, 48);
+
+fn transformers(row: &Published) -> Result<Transformers, Refusal> {
+    match row.version("transformers") {
+        None => Err(Refusal("the version of transformers is not stated".into())),
+        Some(version) if version < MODELLED_SINCE => Err(Refusal(format!(
+            "transformers {}.{} is not modelled",
+            version.0, version.1
+        ))),
+        Some(version) if version < LABELS_SHIFTED_SINCE => Ok(Transformers::ShiftedLogits),
+        Some(_) => Ok(Transformers::Current),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::read;
 use crate::scenario::{
     Attention, Autocast, Checkpointing, Harness, Method, ModelRef, Optimizer, Release, Scenario, SdpaBackend,
-    Targets, WeightFormat,
+    Targets, Transformers, WeightFormat,
 };
 use crate::score::{MeasuredVerdict, Row};
 
@@ -65,6 +65,9 @@ fn words_are_read_as_their_source_means_them() {
     assert_eq!(backend(efficient), SdpaBackend::Efficient);
     let repeats = json!({"attention": efficient, "stack": "HF transformers+PEFT (+bitsandbytes), one synthetic training step"});
     assert_eq!(scenario(repeats).sdpa_backend, SdpaBackend::EfficientRepeated);
+    let release = |version: &str| scenario(json!({"stack_version": version})).transformers;
+    assert_eq!(release("transformers 4.48.1"), Transformers::ShiftedLogits);
+    assert_eq!(release("transformers 5.13.1"), Transformers::Current);
     assert_eq!(backend("sdpa (default)"), SdpaBackend::Auto);
     assert!(scenario(json!({"packing": "no; padded to longest in batch"})).padding);
     let autocast = |words: &str| scenario(json!({"weights_dtype": words})).autocast;
@@ -119,8 +122,8 @@ fn what_is_not_modelled_or_not_known_is_refused() {
             "the version of transformers is not stated",
         ),
         (
-            json!({"stack_version": "transformers 4.48.1"}),
-            "transformers 4.48 copies the logits once more for the loss, which is not modelled",
+            json!({"stack_version": "transformers 4.47.1"}),
+            "transformers 4.47 is not modelled",
         ),
         (json!({"model": "a/b"}), "a/b is not in the catalog"),
         (json!({"gpu": "a card"}), "the card is not known"),

@@ -96,6 +96,22 @@ fn additive_mask<'t>(plan: &Plan, dtype: Dtype, tape: &'t Tape, padded: bool) ->
     }
 }
 
+/// `sdpa_attention_forward` up to transformers 4.48: every head apart, and everything contiguous.
+fn sdpa_of_4_48<'t>(
+    plan: &Plan,
+    q: &Tensor<'t>,
+    k: &Tensor<'t>,
+    v: &Tensor<'t>,
+    kernel: AttentionKernel,
+) -> Tensor<'t> {
+    let times = heads_of(q) / heads_of(k);
+    let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
+    let q = q.contiguous();
+    let (k, v) = (k.contiguous(), v.contiguous());
+    let out = called(plan, &q, &k, &v, false, kernel);
+    out.transpose(1, 2).contiguous()
+}
+
 /// `sdpa_attention_forward`.
 fn sdpa<'t>(
     plan: &Plan,
@@ -109,6 +125,9 @@ fn sdpa<'t>(
     // `use_gqa_in_sdpa`: grouped heads are left to the kernel when there is no mask.
     if !masked && width_of(k) == width_of(v) && width_of(k) <= GROUPED_HEAD_WIDTH {
         times = 1;
+    }
+    if plan.shifts_logits && !plan.flash_package {
+        return sdpa_of_4_48(plan, q, k, v, kernel);
     }
     if plan.repeats_heads {
         let times = heads_of(q) / heads_of(k);

@@ -53,6 +53,9 @@ impl<'t> Model<'t> {
         let loss = tape.within("loss", || {
             let tokens = plan.batch * plan.seq;
             let mut scores = logits.to(Dtype::F32);
+            if plan.shifts_logits {
+                return shifted_loss(tape, plan, &scores, items.is_some());
+            }
             let (padded, labels) = shifted_labels(tape, plan);
             scores = scores.reshape(&[tokens, plan.arch.vocab]);
             let mut loss = scores.cross_entropy(&labels);
@@ -80,6 +83,19 @@ impl<'t> Model<'t> {
             loss = loss.scale();
         }
         loss
+    }
+}
+
+/// `ForCausalLMLoss` up to transformers 4.48: `logits[..., :-1, :].contiguous()`, which is a view of a single row.
+fn shifted_loss<'t>(tape: &'t Tape, plan: &Plan, scores: &Tensor<'t>, counted: bool) -> Tensor<'t> {
+    let kept = plan.seq.saturating_sub(1);
+    let shifted = scores.narrow(1, kept).contiguous();
+    let labels = tape.temporary(&[plan.batch, kept], Dtype::I64, "contiguous");
+    let rows = shifted.reshape(&[plan.batch.saturating_mul(kept), plan.arch.vocab]);
+    let loss = rows.cross_entropy(&labels);
+    match counted {
+        true => loss.scale(),
+        false => loss,
     }
 }
 

@@ -12,6 +12,9 @@ pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, window: bool) 
     if padding.is_none() && !plan.use_cache && !plan.arch.family.ignores_packing() {
         find_packed_sequences(tape, plan);
     }
+    if plan.flash_package {
+        return None;
+    }
     let eager = plan.attention == AttentionKernel::Eager;
     let shortened = window && plan.arch.attention.sliding_window.is_some_and(|w| w <= s);
     if !eager && !shortened {

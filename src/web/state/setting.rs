@@ -2,7 +2,7 @@
 
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Loader, Method, Optimizer,
-    Scenario, SdpaBackend, Stack, WeightFormat,
+    Scenario, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// One value that a setting offers.
@@ -43,6 +43,8 @@ pub enum Setting {
     AdapterDtype,
     /// The class that loads the model.
     Loader,
+    /// The release of transformers.
+    Transformers,
 }
 
 macro_rules! settings {
@@ -93,6 +95,7 @@ settings! {
     Float8, "float8", Float8, float8;
     AdapterDtype, "adapter_dtype", AdapterDtype, lora.adapter_dtype;
     Loader, "loader", Loader, loader;
+    Transformers, "transformers", Transformers, transformers;
 }
 
 /// A setting that is on or off.

@@ -29,6 +29,9 @@ pub fn advanced(desk: &Desk) -> Html {
                 {text(desk, Field::Packing, "Packing", "documents packed into each sequence; 1: none")}
                 {switch(desk, Switch::PaddingFree)}
             }
+            if scenario.stack == Stack::Hf {
+                {radios(desk, Setting::Transformers, "Release")}
+            }
             {radios(desk, Setting::Harness, "Training loop")}
             {select(desk, Setting::SdpaBackend, "SDPA kernel")}
             {radios(desk, Setting::Float8, "Float8 products")}
