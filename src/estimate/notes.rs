@@ -4,16 +4,19 @@ use crate::bytes::Bytes;
 use crate::catalog::{Gpu, UsableBasis};
 use crate::plan::{AttentionKernel, Plan, Storage};
 use crate::replay::Dtype;
-use crate::scenario::{Harness, Scenario, Stack};
+use crate::scenario::{Harness, Release, Scenario, Stack, Transformers};
 use crate::stack::unsloth::{Route, route};
 
 /// What was taken for granted.
 pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<String> {
-    let versions = match plan.stack {
-        Stack::Hf => "torch 2.11, transformers 5.17, PEFT 0.21, accelerate 1.15, bitsandbytes 0.50",
-        Stack::Unsloth => {
-            "unsloth and unsloth_zoo 2026.10.9, TRL 1.15, torch 2.11, transformers 5.17, PEFT 0.21, bitsandbytes 0.50"
+    const REST: &str = "torch 2.11, transformers 5.17, PEFT 0.21, bitsandbytes 0.50";
+    let versions = match (plan.stack, scenario.transformers, scenario.release) {
+        (Stack::Hf, Transformers::Current, _) => format!("{REST}, accelerate 1.15"),
+        (Stack::Hf, earlier, _) => format!("{}, all else as with {REST}", earlier.label()),
+        (Stack::Unsloth, _, Release::Current) => {
+            format!("unsloth and unsloth_zoo 2026.10.9, TRL 1.15, {REST}")
         }
+        (Stack::Unsloth, _, earlier) => format!("{}, all else as with {REST}", earlier.label()),
     };
     let mut notes = vec![
         format!("{versions}; one GPU, Linux, nothing else on the card"),
@@ -47,7 +50,11 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
         notes.extend(unsloth(plan));
     }
     if plan.harness != Harness::Trainer {
-        notes.push("a plain training loop that drops the model's output before backward".into());
+        let outputs = match plan.keep_outputs {
+            true => "holds the model's output through backward",
+            false => "drops the model's output before backward",
+        };
+        notes.push(format!("a plain training loop that {outputs}"));
     }
     notes
 }

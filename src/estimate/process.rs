@@ -64,6 +64,22 @@ impl Context {
         }
     }
 
+    /// The same on a card of which a process can use this much, for a run that the allocator needs `least_capacity` for:
+    /// at the card's end the allocator gives cached segments back instead of taking more. A run that does not get through
+    /// keeps the figure that says by how much.
+    pub fn process_on(&self, process: Interval, least_capacity: u64, usable: u64) -> Interval {
+        let context = self.interval();
+        if process.high <= usable || least_capacity.saturating_add(context.expected) > usable {
+            return process;
+        }
+        let least = least_capacity.saturating_add(context.low);
+        Interval {
+            low: process.low.min(least),
+            expected: process.expected.min(usable),
+            high: process.high.min(usable),
+        }
+    }
+
     /// Where the interval comes from.
     pub fn evidence(&self) -> Evidence {
         Evidence {
@@ -91,6 +107,19 @@ mod tests {
         assert_eq!(process.expected, 10 * GIB + 141 * MIB);
         assert_eq!(process.low, 10 * GIB - 10 * GIB * 45 / 1000 + 136 * MIB);
         assert_eq!(process.high, 10 * GIB + 10 * GIB * 70 / 1000 + 150 * MIB);
+    }
+
+    #[test]
+    fn a_process_never_holds_more_than_its_card() {
+        let table = context((7, 5), Stack::Hf);
+        let process = table.process(9 * GIB, 12 * GIB);
+        let on = |usable| table.process_on(process, 10 * GIB, usable);
+        assert_eq!(on(64 * GIB), process);
+        let tight = on(11 * GIB);
+        assert_eq!((tight.expected, tight.high), (11 * GIB, 11 * GIB));
+        assert_eq!(tight.low, 10 * GIB + table.interval().low);
+        // It does not get through: by how much it is short stays visible.
+        assert_eq!(on(10 * GIB), process);
     }
 
     #[test]

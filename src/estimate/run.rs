@@ -51,12 +51,16 @@ impl Run {
         let gpu = scenario.gpu.as_deref().and_then(catalog::gpu);
         let room = gpu.map(|gpu| verdict::judge(least_capacity, &context, gpu.usable_bytes()));
         let managed = managed_bytes(plan);
+        let unbounded = context.process(served.peak_allocated, served.peak_reserved);
         Estimate {
             cost_model: COST_MODEL.into(),
             allocated_bytes: served.peak_allocated,
             reserved_bytes: served.peak_reserved,
             least_capacity_bytes: least_capacity,
-            process_bytes: context.process(served.peak_allocated, served.peak_reserved),
+            process_bytes: match gpu {
+                Some(gpu) => context.process_on(unbounded, least_capacity, gpu.usable_bytes()),
+                None => unbounded,
+            },
             context_bytes: context.interval(),
             host_bytes: managed.saturating_add(stack::host_bytes(plan)),
             capacity_bytes: gpu.map(catalog::Gpu::usable_bytes),
