@@ -109,11 +109,20 @@ impl Inner {
             return;
         }
         if self.recomputing != NONE {
-            self.retain(id);
+            let made = match self.dropping {
+                true => NONE,
+                false => self.retain(id),
+            };
             let frame = &mut self.frames[self.recomputing as usize];
-            frame.recomputed.push(id);
+            frame.recomputed.push(made);
             // `early_stop`: the recomputation ends as soon as everything that was packed is there again.
             self.stopped = frame.recomputed.len() as u32 == frame.packed;
+            return;
+        }
+        if self.dropping {
+            if self.packing != NONE {
+                self.frames[self.packing as usize].packed += 1;
+            }
             return;
         }
         let saved = if self.packing != NONE {

@@ -107,11 +107,7 @@ impl<'t> Tensor<'t> {
 
     /// `x[0]` of a first dimension of one.
     pub fn select_first(&self) -> Tensor<'t> {
-        self.viewed(
-            "SelectBackward0",
-            Gradient::SelectFirst,
-            self.layout().without_first(),
-        )
+        self.viewed("SelectBackward0", Gradient::Place, self.layout().without_first())
     }
 }
 

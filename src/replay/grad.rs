@@ -49,8 +49,8 @@ pub(super) enum Gradient {
     Turn,
     /// The incoming gradient, made contiguous.
     Contiguous,
-    /// Copy into a part of a tensor, this wide.
-    Fill { width: u64 },
+    /// Copy into a part of a tensor.
+    Fill(super::fill::Filled),
     /// Rows put back where they were picked (`index_backward`).
     Index,
     /// Zeros, with the gradient of the selected elements (`value_selecting_reduction_backward`).
@@ -95,8 +95,16 @@ pub(super) enum Gradient {
     FastCrossEntropy,
     /// Cross entropy without logits.
     CutCrossEntropy,
-    /// Zeros of the input's size, the incoming gradient copied to their first row.
-    SelectFirst,
+    /// Zeros of the input's size, the incoming gradient copied to a part of them.
+    Place,
+    /// The sum over what came later in the last dimension (`cumsum_backward`).
+    CumulativeSum,
+    /// The incoming gradient without the padding (`constant_pad_nd`, backward).
+    Pad { dim: usize },
+    /// Solution of a triangular system.
+    SolveTriangular,
+    /// Causal convolution of each channel.
+    Convolution,
     /// Liger's RMSNorm.
     LigerNorm { in_place: bool },
     /// Liger's rotation of queries and keys.
@@ -265,7 +273,16 @@ impl Inner {
             Gradient::FastLoss => self.fast_loss_gradients(node, out),
             Gradient::FastCrossEntropy => self.fast_cross_entropy_gradient(node, out),
             Gradient::CutCrossEntropy => self.cut_cross_entropy_gradient(node, out),
-            Gradient::SelectFirst => {
+            Gradient::CumulativeSum => out[0] = self.cumulative_sum_gradient(g),
+            Gradient::Pad { dim } => {
+                if let Some(input) = self.input(inputs[0]) {
+                    let part = layout.narrowed(dim, input.layout.shape()[dim]);
+                    out[0] = self.alloc(part.like(), dtype, "constant_pad_nd");
+                }
+            }
+            Gradient::SolveTriangular => self.solve_triangular_gradients(node, g, out),
+            Gradient::Convolution => self.convolution_gradients(node, g, out),
+            Gradient::Place => {
                 if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "select_backward");
                 }
@@ -284,7 +301,7 @@ impl Inner {
             Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),
             Gradient::Turn => self.turn_gradient(node, g, out),
             Gradient::Contiguous => out[0] = self.contiguous_gradient(g),
-            Gradient::Fill { width } => self.fill_gradients(node, g, width, out),
+            Gradient::Fill(part) => self.fill_gradients(node, g, part, out),
             Gradient::Index => self.index_gradient(node, g, out),
             Gradient::Select => {
                 if let Some(input) = self.input(inputs[0]) {

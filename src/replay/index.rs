@@ -92,15 +92,15 @@ impl<'t> Tensor<'t> {
     /// `torch.topk(self, k, dim=-1)`: values and their indices. (Up to 400 columns one kernel needs no scratch:
     /// `TensorTopK.cu: should_use_mbtopk`.)
     pub fn top_k(&self, k: u64) -> (Tensor<'t>, Tensor<'t>) {
-        self.select("topk", "TopkBackward0", k)
+        self.pick("topk", "TopkBackward0", k)
     }
 
     /// `self.max(dim=-1, keepdim=True)`: values and their indices.
     pub fn max_last(&self) -> (Tensor<'t>, Tensor<'t>) {
-        self.select("max", "MaxBackward0", 1)
+        self.pick("max", "MaxBackward0", 1)
     }
 
-    fn select(&self, op: &'static str, name: &'static str, columns: u64) -> (Tensor<'t>, Tensor<'t>) {
+    fn pick(&self, op: &'static str, name: &'static str, columns: u64) -> (Tensor<'t>, Tensor<'t>) {
         let mut inner = self.tape.inner.borrow_mut();
         let dtype = inner.records[self.id as usize].dtype;
         let layout = inner.records[self.id as usize].layout.with_last(columns);

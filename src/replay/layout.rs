@@ -2,7 +2,7 @@
 
 use crate::sort::sort_by_key;
 /// Most dimensions a tensor of the replay has.
-pub const MAX_DIMS: usize = 4;
+pub const MAX_DIMS: usize = 5;
 
 /// Sizes and strides (in elements) of a tensor.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +16,9 @@ pub struct Layout {
     strides: [u64; MAX_DIMS],
 }
 
-/// Are all four equal? Written out, for the derived comparison is a call.
-fn same([a, b, c, d]: &[u64; MAX_DIMS], [e, f, g, h]: &[u64; MAX_DIMS]) -> bool {
-    (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
+/// Are all five equal? Written out, for the derived comparison is a call.
+fn same([a, b, c, d, e]: &[u64; MAX_DIMS], [v, w, x, y, z]: &[u64; MAX_DIMS]) -> bool {
+    (a ^ v) | (b ^ w) | (c ^ x) | (d ^ y) | (e ^ z) == 0
 }
 
 impl PartialEq for Layout {
@@ -112,7 +112,7 @@ impl Layout {
 
     /// The common case: four dimensions, the middle two exchanged.
     fn is_heads_first(&self) -> bool {
-        let ([batch, heads, seq, width], [s0, s1, s2, s3]) = (self.shape, self.strides);
+        let ([batch, heads, seq, width, _], [s0, s1, s2, s3, _]) = (self.shape, self.strides);
         let whole = heads.wrapping_mul(seq).wrapping_mul(width);
         self.dims == 4
             && s3 == 1
@@ -207,6 +207,27 @@ impl Layout {
         self.numel = self.numel / self.shape[dim].max(1) * size;
         self.shape[dim] = size;
         self.with_contiguity()
+    }
+
+    /// One element of a dimension, which is gone.
+    pub fn selected(mut self, dim: usize) -> Self {
+        self.numel /= self.shape[dim].max(1);
+        self.shape.copy_within(dim + 1.., dim);
+        self.strides.copy_within(dim + 1.., dim);
+        self.dims -= 1;
+        self.shape[self.dims as usize] = 1;
+        self.strides[self.dims as usize] = 0;
+        self.with_contiguity()
+    }
+
+    /// With a dimension of one put in.
+    pub fn unsqueezed(self, dim: usize) -> Self {
+        let mut out = self.expanded(dim, 1, true);
+        out.strides[dim] = match dim + 1 < out.dims as usize {
+            true => out.shape[dim + 1].saturating_mul(out.strides[dim + 1]),
+            false => 1,
+        };
+        out
     }
 
     /// A dense tensor in row-major order, of these sizes but for the last.

@@ -166,6 +166,54 @@ impl<'t> Tensor<'t> {
         )
     }
 
+    /// `torch.exp(self)`: it saves its output.
+    pub fn exp(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary(
+            "exp",
+            "ExpBackward0",
+            Gradient::Pointwise,
+            Save::Output,
+            dtype,
+            layout,
+        )
+    }
+
+    /// `self.to(dtype, memory_format=torch.contiguous_format)`: where the dtype is the same, the tensor itself, whatever
+    /// its strides (`aten/src/ATen/native/TensorConversions.cpp: to_will_alias`).
+    pub fn to_contiguous(&self, dtype: Dtype) -> Tensor<'t> {
+        if self.dtype() == dtype {
+            return self.clone();
+        }
+        let layout = self.layout().dense();
+        self.unary(
+            "to",
+            "ToCopyBackward0",
+            Gradient::Cast,
+            Save::Nothing,
+            dtype,
+            layout,
+        )
+    }
+
+    /// `self.repeat_interleave(times, dim)`: a copy.
+    pub fn repeat_interleave(&self, times: u64, dim: usize) -> Tensor<'t> {
+        let one = self.unsqueeze(dim + 1);
+        let layout = one.layout().expanded(dim + 1, times, false);
+        let many = one.viewed("ExpandBackward0", Gradient::Expand, layout);
+        let copy = many.unary(
+            "repeat_interleave",
+            "CloneBackward0",
+            Gradient::Pass,
+            Save::Nothing,
+            self.dtype(),
+            layout.dense(),
+        );
+        let mut shape = self.layout().shape().to_vec();
+        shape[dim] = shape[dim].saturating_mul(times);
+        copy.reshape(&shape)
+    }
+
     /// `self.clone()`.
     pub fn copy(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
@@ -245,10 +293,13 @@ impl<'t> Tensor<'t> {
         self.viewed("SliceBackward0", Gradient::Narrow, layout)
     }
 
-    /// The first `size` elements of a dimension: `self[..., :size, :]`.
+    /// The first `size` elements of a dimension: `self[..., :size, :]`. The whole of it is an alias, as in `narrow_last`.
     pub fn narrow(&self, dim: usize, size: u64) -> Tensor<'t> {
-        let layout = self.layout().narrowed(dim, size);
-        self.viewed("SliceBackward0", Gradient::Narrow, layout)
+        let layout = self.layout();
+        match size == layout.shape()[dim] {
+            true => self.viewed("AliasBackward0", Gradient::View, layout),
+            false => self.viewed("SliceBackward0", Gradient::Narrow, layout.narrowed(dim, size)),
+        }
     }
 
     /// `torch.cat((self, other), dim=-1)`.
@@ -423,25 +474,22 @@ impl<'t> Tensor<'t> {
         out
     }
 
-    /// Batched product of 4-D tensors: batch x heads x rows x inner by batch x heads x inner x columns.
+    /// Batched product: batch x heads (x chunks) x rows x inner by batch x heads (x chunks) x inner x columns.
     /// An operand whose strides do not flatten to three dimensions is copied first.
     pub fn matmul_heads(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let flat = |t: &Tensor<'t>| {
             let layout = t.layout();
-            let s = layout.shape();
-            t.reshape(&[s[0] * s[1], s[2], s[3]])
+            let (matrices, s) = layout.shape().split_at(layout.shape().len() - 2);
+            t.reshape(&[matrices.iter().product(), s[0], s[1]])
         };
         // Autocast casts the arguments of the call from the last to the first.
         let other = other.in_autocast();
         let this = self.in_autocast();
         let (a, b) = (flat(&this), flat(&other));
-        let (left, right) = (self.layout(), other.layout());
-        let shape = [
-            left.shape()[0],
-            left.shape()[1],
-            left.shape()[2],
-            right.shape()[3],
-        ];
+        let product = self.layout().with_last(other.layout().last());
+        let [matrices, rows, _] = *a.layout().shape() else {
+            return self.clone();
+        };
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [a.id, b.id];
         let node = inner.records_grad(&ids).then(|| {
@@ -456,7 +504,7 @@ impl<'t> Tensor<'t> {
         });
         let dtype = inner.records[a.id as usize].dtype;
         let out = inner.alloc(
-            Layout::contiguous(&[shape[0] * shape[1], shape[2], shape[3]]),
+            Layout::contiguous(&[matrices, rows, product.last()]),
             dtype,
             "matmul",
         );
@@ -469,7 +517,7 @@ impl<'t> Tensor<'t> {
             tape: self.tape,
             id: out,
         };
-        out.viewed("UnsafeViewBackward0", Gradient::View, Layout::contiguous(&shape))
+        out.viewed("UnsafeViewBackward0", Gradient::View, product)
     }
 
     /// The cast that autocast makes of an operand: leaves that need gradients are cast once and kept until it ends.

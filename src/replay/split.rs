@@ -15,19 +15,36 @@ impl<'t> Tensor<'t> {
         self.split_last("SplitWithSizesBackward0", [first, second])
     }
 
-    fn split_last(&self, name: &'static str, [first, second]: [u64; 2]) -> (Tensor<'t>, Tensor<'t>) {
+    /// `torch.split(self, sizes, dim=-1)` into three.
+    pub fn three_parts_last(&self, sizes: [u64; 3]) -> [Tensor<'t>; 3] {
+        let last = self.layout().shape().len() - 1;
+        self.split("SplitWithSizesBackward0", last, sizes)
+    }
+
+    /// `self.chunk(3, dim)`.
+    pub fn thirds(&self, dim: usize) -> [Tensor<'t>; 3] {
+        let third = self.layout().shape()[dim] / 3;
+        self.split("SplitBackward0", dim, [third; 3])
+    }
+
+    fn split_last(&self, name: &'static str, sizes: [u64; 2]) -> (Tensor<'t>, Tensor<'t>) {
+        self.split(name, self.layout().shape().len() - 1, sizes).into()
+    }
+
+    fn split<const N: usize>(&self, name: &'static str, dim: usize, sizes: [u64; N]) -> [Tensor<'t>; N] {
         let layout = self.layout();
         let mut inner = self.tape.inner.borrow_mut();
         let node = inner
             .records_grad(&[self.id])
             .then(|| inner.node(Gradient::Split, name, &[self.id]));
-        let mut part = |output: u8, width: u64| {
-            let id = inner.alias(self.id, layout.narrowed_last(width), true);
+        let mut output = 0;
+        sizes.map(|width| {
+            let id = inner.alias(self.id, layout.narrowed(dim, width), true);
             if let Some(node) = node {
                 inner.set_node(id, node, output);
             }
+            output += 1;
             Tensor { tape: self.tape, id }
-        };
-        (part(0, first), part(1, second))
+        })
     }
 }

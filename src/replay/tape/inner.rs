@@ -76,6 +76,8 @@ pub(in crate::replay) struct Inner {
     pub packing: u32,
     /// The frame whose layer is run again.
     pub recomputing: u32,
+    /// The graph that is built is dropped before it is used: nothing is saved in it.
+    pub dropping: bool,
     /// Recomputation has all it needs: what follows until the layer returns is not executed.
     pub stopped: bool,
     /// The dtype that autocast computes in.

@@ -67,6 +67,7 @@ impl Tape {
             grad_enabled: true,
             packing: NONE,
             recomputing: NONE,
+            dropping: false,
             stopped: false,
             autocast: None,
             casts: Vec::new(),
@@ -136,6 +137,13 @@ impl Tape {
             .inner
             .borrow_mut()
             .alloc(Layout::contiguous(shape), dtype, op);
+        Tensor { tape: self, id }
+    }
+
+    /// `torch.zeros_like(of)`.
+    pub fn zeros_like<'t>(&'t self, of: &Tensor<'t>) -> Tensor<'t> {
+        let (layout, dtype) = (of.layout().like(), of.dtype());
+        let id = self.inner.borrow_mut().alloc(layout, dtype, "zeros_like");
         Tensor { tape: self, id }
     }
 
@@ -234,6 +242,15 @@ impl Tape {
         let before = std::mem::replace(&mut self.inner.borrow_mut().grad_enabled, false);
         let out = f();
         self.inner.borrow_mut().grad_enabled = before;
+        out
+    }
+
+    /// Runs `f` for a result that is dropped, and its graph with it, before the next tensor is made. Checkpoints have
+    /// packed, and will make again, what it saves.
+    pub fn without_graph<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = std::mem::replace(&mut self.inner.borrow_mut().dropping, true);
+        let out = f();
+        self.inner.borrow_mut().dropping = before;
         out
     }
 
