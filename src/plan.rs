@@ -187,6 +187,24 @@ fn towers(scenario: &Scenario) -> Result<u64, EstimateError> {
     }
 }
 
+/// Refuses convolutions that PyTorch hands to cuDNN, whose workspace is not known: those in fp16, and those of more
+/// elements than 32 bits count (`aten/src/ATen/native/Convolution.cpp: use_cudnn_depthwise`).
+fn convolution(arch: &Architecture, compute: Dtype, batch: u64, seq: u64) -> Result<(), EstimateError> {
+    let Some(recurrence) = &arch.recurrence else {
+        return Ok(());
+    };
+    let elements = recurrence
+        .channels(arch.hidden)
+        .saturating_mul(batch)
+        .saturating_mul(seq);
+    if compute == Dtype::F16 || elements > i32::MAX as u64 {
+        return not_modelled(
+            "convolutions that cuDNN runs, in fp16 or of 2^31 elements and more, are not modelled: what workspace it takes is not known",
+        );
+    }
+    Ok(())
+}
+
 impl Plan {
     /// Resolves a scenario whose fields are sound.
     ///
@@ -246,6 +264,7 @@ impl Plan {
         let prepare_kbit = s.prepare_kbit && !matches!(storage, Storage::Plain | Storage::Float8);
         let autocast = weights.autocast;
         let compute = autocast.unwrap_or(if prepare_kbit { Dtype::F32 } else { dtype });
+        convolution(&arch, compute, s.batch, s.seq)?;
         let (attention, masked_attention) = match s.stack {
             Stack::Hf => sdpa::kernels(s, &arch, capability, compute)?,
             Stack::Unsloth => {

@@ -32,6 +32,11 @@ fn small_models_with_experts_take_what_they_took() {
     take_what_they_took(include_bytes!("fixtures/oracle/experts.jsonl"));
 }
 
+#[test]
+fn small_models_with_recurrent_layers_take_what_they_took() {
+    take_what_they_took(include_bytes!("fixtures/oracle/recurrent.jsonl"));
+}
+
 fn take_what_they_took(rows: &[u8]) {
     let (rows, errors) = score::read("rows", rows);
     assert_eq!(errors, []);

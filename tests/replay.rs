@@ -55,7 +55,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 33] = [
+const MODEL_TYPES: [&str; 35] = [
     "llama",
     "mistral",
     "qwen2",
@@ -89,6 +89,8 @@ const MODEL_TYPES: [&str; 33] = [
     "minimax_m2",
     "seed_oss",
     "granitemoehybrid",
+    "qwen3_5",
+    "lfm2",
 ];
 
 fn config() -> impl Strategy<Value = HfConfig> {
@@ -146,6 +148,12 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     v_head_dim: Some(64),
                     topk_group: Some(1),
                     full_attention_layers: (model_type == "granitemoehybrid").then_some(layers),
+                    full_attention_interval: Some(experts.3),
+                    full_attn_idxs: Some(vec![experts.3, experts.3 + 2, layers - 1]),
+                    linear_num_key_heads: Some(kv_heads),
+                    linear_num_value_heads: Some(kv_heads * experts.3),
+                    linear_key_head_dim: Some(head_dim / 2),
+                    linear_value_head_dim: Some(width * 4),
                     ..HfConfig::default()
                 }
             },
@@ -186,6 +194,7 @@ prop_compose! {
             Just(Targets::all_linear()),
             Just(Targets::Modules(vec!["q_proj".into(), "v_proj".into()])),
             Just(Targets::Modules(vec!["down_proj".into()])),
+            Just(Targets::Modules(vec!["out_proj".into(), "in_proj_a".into(), "w2".into()])),
             Just(Targets::Modules(vec!["gate".into(), "o_proj".into()])),
             Just(Targets::Modules(vec!["gate_proj".into(), "up_proj".into()])),
         ],

@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::catalog::{Gpu, UsableBasis};
+use crate::model::Mixer;
 use crate::plan::{AttentionKernel, Plan, Storage};
 use crate::replay::Dtype;
 use crate::scenario::{Harness, Release, Scenario, Stack, Transformers};
@@ -48,6 +49,15 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
     }
     if plan.stack == Stack::Unsloth {
         notes.extend(unsloth(plan));
+    }
+    match plan.arch.recurrence.as_ref().map(|r| r.mixer) {
+        Some(Mixer::DeltaNet(_)) => notes.push(
+            "linear attention in PyTorch's own operations, as transformers runs it unless the packages flash-linear-attention and causal-conv1d are installed; with them other kernels run".into(),
+        ),
+        Some(Mixer::Convolution(_)) => notes.push(
+            "short convolutions by PyTorch's own kernel, as transformers runs them unless the package causal-conv1d is installed".into(),
+        ),
+        None => {}
     }
     if plan.harness != Harness::Trainer {
         let outputs = match plan.keep_outputs {

@@ -1,6 +1,6 @@
 //! The architecture that a forward pass is written against: dimensions and the kinds of its parts.
 
-use super::{Experts, Family, HfConfig, Norm};
+use super::{Experts, Family, HfConfig, Mixer, Norm, Recurrence};
 
 /// A decoder-only language model.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Architecture {
     pub mlp: Mlp,
     /// The experts, in layers that have them.
     pub experts: Option<Experts>,
+    /// What layers that do not attend have instead.
+    pub recurrence: Option<Recurrence>,
 }
 
 /// Grouped-query attention.
@@ -198,6 +200,7 @@ impl Architecture {
             mlp: Mlp {
                 width: match family {
                     Family::GraniteHybrid => config.shared_intermediate_size,
+                    Family::Lfm2 => config.effective_intermediate_size,
                     _ => None,
                 }
                 .unwrap_or(config.intermediate_size),
@@ -205,6 +208,7 @@ impl Architecture {
                 activation,
             },
             experts: Experts::of(&config, family)?,
+            recurrence: Recurrence::of(&config, family)?,
         })
     }
 }
@@ -215,8 +219,8 @@ fn not_written(text_type: &str) -> String {
         "kimi_k2" | "internlm2" | "internlm3" | "mimo" | "exaone" => {
             "its modeling code is no part of transformers but comes with the model"
         }
-        "qwen3_5" | "qwen3_5_moe" | "qwen3_next" => "layers of linear attention are not modelled",
-        "lfm2" | "lfm2_moe" => "layers of short convolutions are not modelled",
+        "qwen3_5_moe" | "qwen3_next" => "layers of linear attention are not modelled",
+        "lfm2_moe" => "layers of short convolutions are not modelled",
         "nemotron_h" | "mamba" | "mamba2" | "falcon_h1" | "bamba" | "jamba" => {
             "state-space layers are not modelled"
         }
@@ -258,6 +262,17 @@ impl Architecture {
                 .unwrap_or(false)
     }
 
+    /// Does this layer attend? Those that do not have a [`Recurrence`].
+    pub fn attends(&self, index: u64) -> bool {
+        self.recurrence.as_ref().is_none_or(|r| r.attends(index))
+    }
+
+    /// What this layer has in place of attention, if it has.
+    pub fn mixer_of(&self, index: u64) -> Option<Mixer> {
+        let recurrence = self.recurrence.as_ref().filter(|r| !r.attends(index));
+        recurrence.map(|r| r.mixer)
+    }
+
     /// The experts of this layer, if it has any.
     pub fn experts_of(&self, index: u64) -> Option<&Experts> {
         self.experts.as_ref().filter(|experts| experts.are_in(index))
@@ -268,6 +283,7 @@ impl Architecture {
         u32::from(self.is_windowed(index))
             + 2 * u32::from(self.rotates(index))
             + 4 * u32::from(self.experts_of(index).is_some())
+            + 8 * u32::from(!self.attends(index))
     }
 
     /// Have queries and keys of this layer rotary positions?

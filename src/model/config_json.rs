@@ -27,6 +27,10 @@ const SYNONYMS: &[(&str, &str)] = &[
 
 /// Keys with a rule of their own in [`essential`].
 const OTHERS: &[&str] = &[
+    "block_auto_adjust_ff_dim",
+    "block_ff_dim",
+    "block_ffn_dim_multiplier",
+    "block_multiple_of",
     "hidden_activation",
     "layer_types",
     "rope_parameters",
@@ -102,6 +106,7 @@ pub(super) fn essential(mut keys: Map<String, Value>) -> Map<String, Value> {
         keys.entry("partial_rotary_factor").or_insert(factor);
     }
     name_experts(&mut keys);
+    adjust_width(&mut keys);
     if let Some(Value::Array(mut types)) = keys.remove("layer_types") {
         types.truncate(period(&types));
         keys.entry("layer_types_pattern").or_insert(Value::Array(types));
@@ -152,6 +157,30 @@ fn name_experts(keys: &mut Map<String, Value>) {
     if let Some(count) = keys.remove("num_local_experts") {
         keys.entry(name).or_insert(count);
     }
+}
+
+/// LFM2 makes its MLP narrower than `intermediate_size` says (`Lfm2MLP.__init__`, `Lfm2Config`).
+fn adjust_width(keys: &mut Map<String, Value>) {
+    if keys.get("model_type").and_then(Value::as_str) != Some("lfm2") {
+        return;
+    }
+    if let Some(width) = keys.remove("block_ff_dim") {
+        keys.insert("intermediate_size".into(), width);
+    }
+    let Some(width) = keys.get("intermediate_size").and_then(Value::as_u64) else {
+        return;
+    };
+    let number = |key: &str| keys.get(key).and_then(Value::as_f64).filter(|n| *n > 0.0);
+    let width = match keys.get("block_auto_adjust_ff_dim") {
+        Some(Value::Bool(false)) => width,
+        _ => {
+            let share = number("block_ffn_dim_multiplier").unwrap_or(1.0);
+            let unit = number("block_multiple_of").unwrap_or(256.0) as u64;
+            let width = ((width.saturating_mul(2) / 3) as f64 * share) as u64;
+            width.div_ceil(unit.max(1)).saturating_mul(unit)
+        }
+    };
+    keys.entry("effective_intermediate_size").or_insert(width.into());
 }
 
 /// Does the configuration class of this type tie the embeddings unless told otherwise? (Gemma and Cohere classes of

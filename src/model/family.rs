@@ -61,6 +61,10 @@ pub enum Family {
     Mixtral,
     /// `modeling_gpt_oss.py`.
     GptOss,
+    /// `modeling_qwen3_5.py`.
+    Qwen35,
+    /// `modeling_lfm2.py`.
+    Lfm2,
 }
 
 /// How a norm computes.
@@ -80,7 +84,7 @@ pub enum Norm {
 
 impl Family {
     /// The types of text models that have a family.
-    pub const TYPES: [&'static str; 32] = [
+    pub const TYPES: [&'static str; 34] = [
         "llama",
         "mistral",
         "qwen2",
@@ -113,6 +117,8 @@ impl Family {
         "granitemoehybrid",
         "mixtral",
         "gpt_oss",
+        "qwen3_5",
+        "lfm2",
     ];
 
     /// The family of a text model's type (without the suffix `_text`).
@@ -147,6 +153,8 @@ impl Family {
             "granitemoehybrid" => Family::GraniteHybrid,
             "mixtral" => Family::Mixtral,
             "gpt_oss" => Family::GptOss,
+            "qwen3_5" => Family::Qwen35,
+            "lfm2" => Family::Lfm2,
             _ => return None,
         })
     }
@@ -154,7 +162,7 @@ impl Family {
     /// Its norms.
     pub fn norm(self) -> Norm {
         match self {
-            Family::Gemma | Family::Gemma2 | Family::Gemma3 => Norm::ZeroCentred,
+            Family::Gemma | Family::Gemma2 | Family::Gemma3 | Family::Qwen35 => Norm::ZeroCentred,
             Family::Olmo2 | Family::Olmo3 | Family::GptOss => Norm::RmsInFp32,
             Family::Cohere | Family::Cohere2 => Norm::Centred,
             Family::Starcoder2 | Family::Phi => Norm::Layer,
@@ -231,13 +239,24 @@ impl Family {
     pub fn output_projection(self) -> &'static str {
         match self {
             Family::Phi => "self_attn.dense",
+            Family::Lfm2 => "self_attn.out_proj",
             _ => "self_attn.o_proj",
         }
     }
 
     /// Are rotary frequencies registered before the final norm?
     pub fn rotates_before_its_norm(self) -> bool {
-        self == Family::Phi
+        matches!(self, Family::Phi | Family::Lfm2)
+    }
+
+    /// Are positions in tokens, height and width, each sequence with rotary tables of its own?
+    pub fn rotates_by_sections(self) -> bool {
+        self == Family::Qwen35
+    }
+
+    /// Is what attention returns gated, by the second half of the query projection?
+    pub fn gates_attention(self) -> bool {
+        self == Family::Qwen35
     }
 
     /// Has the head a bias?
@@ -249,7 +268,7 @@ impl Family {
     pub fn caches_keys_and_values(self) -> bool {
         !matches!(
             self,
-            Family::DeepseekV2 | Family::DeepseekV3 | Family::GraniteHybrid
+            Family::DeepseekV2 | Family::DeepseekV3 | Family::GraniteHybrid | Family::Qwen35 | Family::Lfm2
         )
     }
 
@@ -279,10 +298,10 @@ impl Family {
 
     /// Share of a head that is rotated, where the configuration does not say.
     pub fn rotated_share(self) -> f64 {
-        if matches!(self, Family::Glm | Family::Glm4 | Family::Glm4Moe | Family::Phi) {
-            0.5
-        } else {
-            1.0
+        match self {
+            Family::Glm | Family::Glm4 | Family::Glm4Moe | Family::Phi => 0.5,
+            Family::Qwen35 => 0.25,
+            _ => 1.0,
         }
     }
 

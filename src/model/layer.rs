@@ -5,7 +5,9 @@ use super::{Architecture, Family, Latent, Part, QueryNorm};
 impl Architecture {
     /// The parts of a decoder layer, in the order of registration.
     pub fn layer(&self, index: u64) -> Vec<Part> {
+        let recurrence = self.recurrence.as_ref().filter(|r| !r.attends(index));
         let mut parts = match (self.family, self.attention.latent) {
+            _ if let Some(recurrence) = recurrence => recurrence.parts(self.hidden),
             (Family::Phi3, _) => self.fused_attention(),
             (_, Some(latent)) => self.latent_attention(latent),
             _ => self.split_attention(),
@@ -16,6 +18,9 @@ impl Architecture {
             (None, Family::Starcoder2) => self.plain_mlp(["mlp.c_fc", "mlp.c_proj"]),
             (None, Family::Phi) => self.plain_mlp(["mlp.fc1", "mlp.fc2"]),
             (None, Family::GraniteHybrid) => Vec::new(),
+            (None, Family::Lfm2) => {
+                self.gated_mlp_of(["feed_forward.w1", "feed_forward.w3", "feed_forward.w2"])
+            }
             (None, _) => self.gated_mlp(),
         });
         let norms = self.norms().iter().map(|path| Part::vector(path, self.hidden));
@@ -45,6 +50,7 @@ impl Architecture {
                 &["post_attention_layernorm", "post_feedforward_layernorm"]
             }
             Family::Cohere | Family::Cohere2 => &["input_layernorm"],
+            Family::Lfm2 => &["operator_norm", "ffn_norm"],
             Family::Phi => &["input_layernorm", "input_layernorm.bias"],
             Family::Starcoder2 => &[
                 "input_layernorm",
@@ -60,8 +66,9 @@ impl Architecture {
     fn split_attention(&self) -> Vec<Part> {
         let a = &self.attention;
         let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        let gates = if self.family.gates_attention() { queries } else { 0 };
         let mut parts = vec![
-            Part::linear("self_attn.q_proj", self.hidden, queries, a.qkv_bias),
+            Part::linear("self_attn.q_proj", self.hidden, queries + gates, a.qkv_bias),
             Part::linear("self_attn.k_proj", self.hidden, keys, a.qkv_bias),
             Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias),
             Part::linear(
@@ -73,6 +80,7 @@ impl Architecture {
         ];
         let (q_norm, k_norm) = match self.family {
             Family::Hunyuan => ("self_attn.query_layernorm", "self_attn.key_layernorm"),
+            Family::Lfm2 => ("self_attn.q_layernorm", "self_attn.k_layernorm"),
             _ => ("self_attn.q_norm", "self_attn.k_norm"),
         };
         match a.query_norm {
@@ -126,11 +134,16 @@ impl Architecture {
 
     /// `gate_proj`, `up_proj`, `down_proj`.
     fn gated_mlp(&self) -> Vec<Part> {
+        self.gated_mlp_of(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
+    }
+
+    /// Gate, up and down by these paths.
+    fn gated_mlp_of(&self, [gate, up, down]: [&'static str; 3]) -> Vec<Part> {
         let m = &self.mlp;
         vec![
-            Part::linear("mlp.gate_proj", self.hidden, m.width, m.bias),
-            Part::linear("mlp.up_proj", self.hidden, m.width, m.bias),
-            Part::linear("mlp.down_proj", m.width, self.hidden, m.bias),
+            Part::linear(gate, self.hidden, m.width, m.bias),
+            Part::linear(up, self.hidden, m.width, m.bias),
+            Part::linear(down, m.width, self.hidden, m.bias),
         ]
     }
 

@@ -9,6 +9,7 @@ mod family;
 mod implied;
 mod layer;
 mod part;
+mod recurrence;
 
 pub use architecture::{Architecture, Attention, Latent, Mlp, QueryNorm};
 pub use config::HfConfig;
@@ -16,6 +17,7 @@ pub(crate) use config::NOT_OF_THE_HUB;
 pub use experts::{ExpertStorage, Experts, Groups, OldNames};
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};
+pub use recurrence::{DeltaNet, Mixer, Recurrence};
 
 /// Why runs of this model cannot be replayed, or nothing when they can.
 pub fn unsupported_reason(config: &HfConfig) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The forward pass of a decoder-only model, up to the hidden states (`LlamaModel.forward`), and its backward pass.
 
 use super::cache::Cache;
-use super::mask::causal_mask;
+use super::mask::{causal_mask, recurrent_mask};
 use super::model::Model;
 use super::norm::norm;
 use super::rotary::{Shared, rotary_tables};
@@ -19,7 +19,7 @@ pub struct Batch<'t> {
     /// `labels`, held as long as the batch is.
     pub _labels: Tensor<'t>,
     /// `attention_mask`, when there is padding.
-    pub _mask: Option<Tensor<'t>>,
+    pub mask: Option<Tensor<'t>>,
 }
 
 impl<'t> Batch<'t> {
@@ -29,15 +29,24 @@ impl<'t> Batch<'t> {
         Batch {
             ids: move_to("input_ids"),
             _labels: move_to("labels"),
-            _mask: plan.padding.then(|| move_to("attention_mask")),
+            mask: Self::padding(tape, plan),
         }
+    }
+
+    /// `attention_mask`, when there is padding.
+    fn padding(tape: &'t Tape, plan: &Plan) -> Option<Tensor<'t>> {
+        let shape = [plan.batch, plan.seq];
+        plan.padding
+            .then(|| tape.tensor(&shape, Dtype::I64, Category::Inputs, "attention_mask"))
     }
 }
 
-/// What layers without a window and layers with one receive.
+/// What layers without a window, layers with one and layers that do not attend receive.
 struct ByWindow<'t> {
     full: Option<Shared<'t>>,
     windowed: Option<Shared<'t>>,
+    /// What layers receive that do not attend.
+    recurrent: Option<Shared<'t>>,
     /// A mask that no layer takes.
     _idle: Option<Tensor<'t>>,
     /// `position_ids`.
@@ -46,7 +55,9 @@ struct ByWindow<'t> {
 
 impl<'t> ByWindow<'t> {
     fn of(&self, plan: &Plan, layer: u32) -> Option<&Shared<'t>> {
-        if plan.arch.is_windowed(layer.into()) {
+        if !plan.arch.attends(layer.into()) {
+            self.recurrent.as_ref()
+        } else if plan.arch.is_windowed(layer.into()) {
             self.windowed.as_ref()
         } else {
             self.full.as_ref()
@@ -55,8 +66,8 @@ impl<'t> ByWindow<'t> {
 
     /// All of them.
     fn tensors(&self) -> Vec<&Tensor<'t>> {
-        let both = [&self.full, &self.windowed];
-        both.into_iter().flatten().flat_map(Shared::tensors).collect()
+        let all = [&self.full, &self.windowed, &self.recurrent];
+        all.into_iter().flatten().flat_map(Shared::tensors).collect()
     }
 }
 
@@ -66,6 +77,7 @@ fn shared_by_window<'t>(
     plan: &Plan,
     positions: Tensor<'t>,
     dtype: Dtype,
+    padding: Option<&Tensor<'t>>,
     cache: Option<&Rc<Cache<'t>>>,
 ) -> ByWindow<'t> {
     let windowed = |index: &u64| plan.arch.is_windowed(*index);
@@ -81,6 +93,11 @@ fn shared_by_window<'t>(
     } else {
         sliding.take().flatten()
     };
+    let recurrent = plan
+        .arch
+        .recurrence
+        .as_ref()
+        .map(|_| recurrent_mask(tape, plan, padding));
     let tables = rotary_tables(tape, plan, dtype);
     let own_tables = (some_full && some_windowed && plan.arch.family.has_tables_by_window())
         .then(|| rotary_tables(tape, plan, dtype));
@@ -97,6 +114,7 @@ fn shared_by_window<'t>(
     ByWindow {
         full: full.map(|mask| shared(&tables, mask)),
         windowed: sliding.map(|mask| shared(own_tables.as_ref().unwrap_or(&tables), mask)),
+        recurrent: recurrent.map(|mask| shared(&tables, mask)),
         _idle: idle,
         _positions: positions,
     }
@@ -122,7 +140,9 @@ fn held_by_checkpoints<'t>(plan: &Plan, shared: &ByWindow<'t>) -> Vec<Tensor<'t>
 pub fn held_before<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> Vec<Tensor<'t>> {
     match plan.checkpointing {
         Checkpointing::HfReentrant => {
-            let shared = shared_by_window(tape, plan, position_ids(tape, plan), dtype, None);
+            let padding = Batch::padding(tape, plan);
+            let positions = position_ids(tape, plan);
+            let shared = shared_by_window(tape, plan, positions, dtype, padding.as_ref(), None);
             held_by_checkpoints(plan, &shared)
         }
         _ => Vec::new(),
@@ -156,7 +176,8 @@ impl<'t> Model<'t> {
         }
         let positions = position_ids(tape, plan);
         let cache = plan.use_cache.then(|| Rc::new(Cache::new(tape)));
-        let shared = shared_by_window(tape, plan, positions, embeds.dtype(), cache.as_ref());
+        let padding = batch.mask.as_ref();
+        let shared = shared_by_window(tape, plan, positions, embeds.dtype(), padding, cache.as_ref());
         graph.extend(held_by_checkpoints(plan, &shared));
         let mut hidden = embeds.clone();
         if tape.bounds_first_layers() {

@@ -36,6 +36,14 @@ pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, window: bool) 
     Some(tape.temporary(&[b, 1, s, s], dtype, "where"))
 }
 
+/// `create_recurrent_attention_mask`: the padding mask as it came, where some token is padding.
+pub fn recurrent_mask<'t>(tape: &'t Tape, plan: &Plan, padding: Option<&Tensor<'t>>) -> Option<Tensor<'t>> {
+    let mask = padding.filter(|_| plan.seq > 1)?;
+    let _equal = tape.temporary(&[plan.batch, plan.seq], Dtype::Bool, "__eq__");
+    let _all = tape.temporary(&[], Dtype::Bool, "all");
+    Some(mask.clone())
+}
+
 /// Scratch of CUB's scan of up to 32 blocks of 8-byte numbers (`cub::DeviceScan::InclusiveScan`: three arrays in steps of
 /// 256 bytes, `cub::ScanTileState`).
 const SCAN_BYTES: u64 = 1279;

@@ -148,8 +148,7 @@ impl<'t> Model<'t> {
         f(&self.embed, true);
         for layer in &self.layers {
             tape.enter_group(layer.group);
-            // What a module holds itself comes before what its children hold, though it is loaded after them.
-            let is_own = |(part, _): &&(Part, Module<'t>)| part.path == "self_attn.sinks";
+            let is_own = |(part, _): &&(Part, Module<'t>)| part.is_own();
             let own = layer.parts.iter().filter(is_own);
             for (part, module) in own.chain(layer.parts.iter().filter(|entry| !is_own(entry))) {
                 match module {

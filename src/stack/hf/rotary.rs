@@ -113,12 +113,38 @@ fn complex_table<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
     })
 }
 
+/// `Qwen3_5TextRotaryEmbedding.forward`: tables for each sequence, from those of three kinds of positions.
+fn section_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
+    let (b, s, d) = (plan.batch, plan.seq, plan.arch.attention.rotary_dim);
+    tape.within("rotary_emb", || {
+        let _positions = tape.temporary(&[3, b, 1, s], Dtype::F32, "float");
+        let _frequencies = tape.temporary(&[3, b, d / 2, s], Dtype::F32, "matmul");
+        tape.touch_workspace();
+        let scaled = |op| {
+            let _raw = tape.temporary(&[3, b, s, d / 2], Dtype::F32, op);
+            tape.temporary(&[3, b, s, d / 2], Dtype::F32, "mul")
+        };
+        let (cos, sin) = (scaled("cos"), scaled("sin"));
+        let whole = |parts: Tensor<'t>| {
+            let whole = tape.temporary(&[b, 1, s, d], Dtype::F32, "cat");
+            drop(parts);
+            whole
+        };
+        let sin = whole(sin);
+        let cos = whole(cos);
+        (cos.to(dtype), sin.to(dtype))
+    })
+}
+
 /// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
 pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
     let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
     if plan.arch.family.has_complex_tables() {
         let table = complex_table(tape, plan);
         return (table.clone(), table);
+    }
+    if plan.arch.family.rotates_by_sections() {
+        return section_tables(tape, plan, dtype);
     }
     let half = plan.arch.family.has_half_tables();
     let width = if half { d / 2 } else { d };

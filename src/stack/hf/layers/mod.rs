@@ -1,8 +1,10 @@
 //! Decoder layers, one architecture a file, each written as its modeling code in transformers.
 
 mod cohere;
+mod convolution;
 mod deepseek_v2;
 mod deepseek_v3;
+mod delta_rule;
 mod exaone4;
 mod experts;
 mod gemma;
@@ -14,6 +16,7 @@ mod granite;
 mod granite_hybrid;
 mod hunyuan;
 mod latent;
+mod lfm2;
 mod llama;
 mod minimax_m2;
 mod ministral3;
@@ -23,6 +26,7 @@ mod olmoe;
 mod phi;
 mod phi3;
 mod qwen2_moe;
+mod qwen3_5;
 mod qwen3_moe;
 mod scored_router;
 mod seed_oss;
@@ -74,6 +78,8 @@ impl<'t> Layer<'t> {
             Family::DeepseekV3 => deepseek_v3::layer,
             Family::Mixtral => mixtral::layer,
             Family::GptOss => gpt_oss::layer,
+            Family::Qwen35 => qwen3_5::layer,
+            Family::Lfm2 => lfm2::layer,
         };
         let out = layer(self, plan, x, shared);
         tape.enter(outer);
@@ -137,20 +143,32 @@ impl<'t> Layer<'t> {
         mut v: Tensor<'t>,
         shared: &Shared<'t>,
     ) -> Attended<'t> {
-        let a = &plan.arch.attention;
-        let (mut out, weights) = q.tape().within("self_attn", || {
-            if let Some(cache) = &shared.cache {
-                (k, v) = cache.update(&k, &v, plan.arch.is_windowed(self.index.into()));
-            }
-            let (mut out, weights) = attend(plan, &q, &k, &v, shared);
-            out = out.reshape(&[plan.batch, plan.seq, a.heads * a.value_dim]);
-            (out, weights)
-        });
+        let (mut out, weights) = self.attended(plan, &q, &mut k, &mut v, shared);
         out = self.linear(plan.arch.family.output_projection(), &out);
         if plan.arch.family.has_dropout() {
             out = q.tape().within("self_attn", || out.dropout());
         }
         (out, weights)
+    }
+
+    /// As `attend`, without `o_proj`.
+    fn attended(
+        &self,
+        plan: &Plan,
+        q: &Tensor<'t>,
+        k: &mut Tensor<'t>,
+        v: &mut Tensor<'t>,
+        shared: &Shared<'t>,
+    ) -> Attended<'t> {
+        let a = &plan.arch.attention;
+        q.tape().within("self_attn", || {
+            if let Some(cache) = &shared.cache {
+                (*k, *v) = cache.update(k, v, plan.arch.is_windowed(self.index.into()));
+            }
+            let (mut out, weights) = attend(plan, q, k, v, shared);
+            out = out.reshape(&[plan.batch, plan.seq, a.heads * a.value_dim]);
+            (out, weights)
+        })
     }
 
     /// `down_proj(act_fn(gate_proj(x)) * up_proj(x))`.
