@@ -82,6 +82,8 @@ pub struct Plan {
     pub flash_package: bool,
     /// Does the loss shift the logits, as transformers did up to 4.48?
     pub shifts_logits: bool,
+    /// The same two of layers whose heads have widths of their own.
+    pub global_kernels: Option<(AttentionKernel, AttentionKernel)>,
     /// Is a padding mask passed?
     pub padding: bool,
     /// Are keys and values cached while training?
@@ -272,6 +274,7 @@ impl Plan {
                 unsloth::attention(s, &arch, capability, dtype)?
             }
         };
+        let global_kernels = sdpa::global_kernels(s, &arch, capability, compute)?;
         Ok(Plan {
             stack: s.stack,
             generic: s.stack == Stack::Unsloth && unsloth::compiles(s, &arch),
@@ -306,6 +309,7 @@ impl Plan {
             repeats_heads: s.stack == Stack::Hf && s.sdpa_backend == SdpaBackend::EfficientRepeated,
             flash_package: s.attention == Attention::FlashAttention2,
             shifts_logits: s.stack == Stack::Hf && s.transformers == Transformers::ShiftedLogits,
+            global_kernels,
             padding: s.padding,
             use_cache: s.use_cache && s.checkpointing == Checkpointing::None,
             batch: s.batch,
@@ -347,6 +351,16 @@ pub struct Parameter {
 }
 
 impl Plan {
+    /// The attention kernel of a layer, with a mask or without.
+    pub fn kernel(&self, layer: u64, masked: bool) -> AttentionKernel {
+        let usual = (self.attention, self.masked_attention);
+        let (plain, with_mask) = match self.global_kernels {
+            Some(global) if !self.arch.is_windowed(layer) => global,
+            _ => usual,
+        };
+        if masked { with_mask } else { plain }
+    }
+
     /// How a linear layer is stored.
     pub fn storage_of(&self, layer: u64, part: &Part) -> Storage {
         if self.kept.keeps(layer, part) {
@@ -414,36 +428,35 @@ impl Plan {
                     trained: false,
                 });
             }
-            for part in self.arch.layer(index) {
-                let (weight, bias) = part.elements();
+        }
+        for (index, count, part) in self.arch.parts() {
+            let passed_by = index.is_some_and(|index| self.arch.is_skipped(index));
+            let full = full && !passed_by;
+            let (weight, bias) = part.elements();
+            f(Parameter {
+                elements: weight,
+                count,
+                trained: full,
+            });
+            if bias > 0 {
                 f(Parameter {
-                    elements: weight,
+                    elements: bias,
                     count,
                     trained: full,
                 });
-                if bias > 0 {
-                    f(Parameter {
-                        elements: bias,
-                        count,
-                        trained: full,
-                    });
-                }
-                if let Some(adapter) = self.lora.as_ref().and_then(|lora| lora.adapter_of(&part)) {
-                    for width in [adapter.inputs, adapter.outputs] {
-                        f(Parameter {
-                            elements: width.saturating_mul(adapter.rank),
-                            count,
-                            trained: true,
-                        });
-                    }
-                    if self.lora.as_ref().is_some_and(|lora| lora.dora) {
-                        f(Parameter {
-                            elements: adapter.outputs,
-                            count,
-                            trained: true,
-                        });
-                    }
-                }
+            }
+            let Some(lora) = &self.lora else { continue };
+            let Some(adapter) = lora.adapter_of(&part) else {
+                continue;
+            };
+            let widths = [adapter.inputs, adapter.outputs].map(|width| width.saturating_mul(adapter.rank));
+            let magnitudes = lora.dora.then_some(adapter.outputs);
+            for elements in widths.into_iter().chain(magnitudes) {
+                f(Parameter {
+                    elements,
+                    count,
+                    trained: !passed_by,
+                });
             }
         }
     }
@@ -500,7 +513,9 @@ impl Plan {
             return 0;
         }
         let parts = |index| self.arch.layer(index);
-        let adapted = |index: &u64| parts(*index).iter().any(|part| lora.adapter_of(part).is_some());
+        let adapted = |index: &u64| {
+            !self.arch.is_skipped(*index) && parts(*index).iter().any(|part| lora.adapter_of(part).is_some())
+        };
         let first = (0..self.arch.layers).find(adapted).unwrap_or(0);
         let rotated = |part: &Part| lora.adapts(part.name()) && ROTATED.contains(&part.name());
         first + u64::from(!parts(first).iter().any(rotated))

@@ -37,6 +37,12 @@ fn small_models_with_recurrent_layers_take_what_they_took() {
     take_what_they_took(include_bytes!("fixtures/oracle/recurrent.jsonl"));
 }
 
+/// Gemma 4 with heads of two widths, with experts, and with embeddings of layers and shared keys and values.
+#[test]
+fn small_models_of_gemma_4_take_what_they_took() {
+    take_what_they_took(include_bytes!("fixtures/oracle/gemma.jsonl"));
+}
+
 fn take_what_they_took(rows: &[u8]) {
     let (rows, errors) = score::read("rows", rows);
     assert_eq!(errors, []);

@@ -55,7 +55,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 35] = [
+const MODEL_TYPES: [&str; 41] = [
     "llama",
     "mistral",
     "qwen2",
@@ -63,6 +63,8 @@ const MODEL_TYPES: [&str; 35] = [
     "gemma",
     "gemma2",
     "gemma3_text",
+    "gemma4_text",
+    "gemma4_unified_text",
     "phi3",
     "granite",
     "olmo2",
@@ -86,6 +88,10 @@ const MODEL_TYPES: [&str; 35] = [
     "deepseek_v2",
     "deepseek_v3",
     "glm4_moe_lite",
+    "llama4_text",
+    "mistral4",
+    "apertus",
+    "mllama",
     "minimax_m2",
     "seed_oss",
     "granitemoehybrid",
@@ -147,6 +153,21 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     qk_rope_head_dim: Some(16),
                     v_head_dim: Some(64),
                     topk_group: Some(1),
+                    // Half of these models have what the large ones of the family have, half what the small ones have.
+                    enable_moe_block: (model_type == "gemma4_text").then_some(experts.2),
+                    top_k_experts: Some(experts.1.min(experts.0)),
+                    global_head_dim: Some(2 * head_dim),
+                    num_global_key_value_heads: Some(1),
+                    attention_k_eq_v: Some(experts.2),
+                    num_kv_shared_layers: (model_type == "gemma4_text" && !experts.2).then_some(experts.3),
+                    use_double_wide_mlp: Some(tied),
+                    hidden_size_per_layer_input: (model_type == "gemma4_text" && !experts.2)
+                        .then_some(width * 8),
+                    final_logit_softcapping: tied.then_some(30.0),
+                    attention_chunk_size: sliding_window,
+                    interleave_moe_layer_step: Some(experts.3),
+                    cross_attention_layers: (model_type == "mllama")
+                        .then(|| (experts.3..layers).step_by(4).collect()),
                     full_attention_layers: (model_type == "granitemoehybrid").then_some(layers),
                     full_attention_interval: Some(experts.3),
                     full_attn_idxs: Some(vec![experts.3, experts.3 + 2, layers - 1]),

@@ -1,6 +1,6 @@
 //! The architecture that a forward pass is written against: dimensions and the kinds of its parts.
 
-use super::{Experts, Family, HfConfig, Mixer, Norm, Recurrence};
+use super::{Experts, Family, HfConfig, Mixer, Norm, PerLayer, Recurrence, SharedKeys};
 
 /// A decoder-only language model.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,12 +19,22 @@ pub struct Architecture {
     pub tied: bool,
     /// The attention of a layer.
     pub attention: Attention,
+    /// The attention of layers without a window, where it has widths of its own.
+    pub global_attention: Option<Attention>,
+    /// Layers that attend to images alone: batches without any pass them by.
+    pub image_layers: Vec<u64>,
+    /// Layers that take keys and values from earlier ones.
+    pub shared_keys: Option<SharedKeys>,
+    /// The embedding that every layer has of its own.
+    pub per_layer: Option<PerLayer>,
     /// The MLP of a layer.
     pub mlp: Mlp,
     /// The experts, in layers that have them.
     pub experts: Option<Experts>,
     /// What layers that do not attend have instead.
     pub recurrence: Option<Recurrence>,
+    /// Are the logits capped by a hyperbolic tangent?
+    pub caps_logits: bool,
 }
 
 /// Grouped-query attention.
@@ -52,6 +62,10 @@ pub struct Attention {
     pub windowed_layers: Vec<bool>,
     /// Width of a head that is rotated.
     pub rotary_dim: u64,
+    /// Are rotated queries and keys normed, without weights?
+    pub norms_rotated: bool,
+    /// Does one projection serve as key and value?
+    pub keys_are_values: bool,
 }
 
 /// Multi-head latent attention.
@@ -68,7 +82,7 @@ pub struct Latent {
 impl Latent {
     /// The latent attention of a family that has it.
     fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
-        if !matches!(family, Family::DeepseekV2 | Family::DeepseekV3) {
+        if !matches!(family, Family::DeepseekV2 | Family::DeepseekV3 | Family::Mistral4) {
             return Ok(None);
         }
         let (Some(rank), Some(rotary), Some(_), Some(_)) = (
@@ -121,14 +135,16 @@ impl Architecture {
             return Err(not_written(config.text_type()));
         };
         let activation = match config.hidden_act.as_deref() {
-            Some("silu" | "swish") | None => "silu",
+            Some("silu" | "swish") | None if family != Family::Apertus => "silu",
             Some("gelu_pytorch_tanh" | "gelu") if family != Family::Phi => "gelu",
             Some("gelu_new") if family == Family::Phi => "gelu_new",
+            Some("xielu") if family == Family::Apertus => "xielu",
             Some(other) => {
                 return Err(format!(
                     "the activation function '{other}' is not written for this model type"
                 ));
             }
+            None => "xielu",
         };
         if family.masks_an_empty_window() && config.sliding_window.is_some() {
             return Err("sliding windows are not written for this model type".into());
@@ -160,12 +176,40 @@ impl Architecture {
             (Some(latent), Some(unrotated)) => unrotated.saturating_add(latent.rotary),
             _ => config.head_dim.unwrap_or(config.hidden_size / heads),
         };
+        // Gemma 4 rotates the whole width, a part of it by nothing.
         let share = config
             .partial_rotary_factor
+            .filter(|_| family != Family::Gemma4)
             .unwrap_or_else(|| family.rotated_share());
         let rotary_dim = match latent {
             Some(latent) => latent.rotary,
             None => (head_dim as f64 * share) as u64,
+        };
+        let attention = Attention {
+            heads,
+            kv_heads: config.num_key_value_heads.unwrap_or(heads).max(1),
+            head_dim,
+            value_dim: match latent {
+                Some(_) => config.v_head_dim.unwrap_or(head_dim),
+                None => head_dim,
+            },
+            latent,
+            qkv_bias: biased,
+            output_bias: biased && scope == "qkvo",
+            query_norm: match config.qk_norm.as_deref() {
+                Some("head") => Some(QueryNorm::Head),
+                Some(_) => Some(QueryNorm::Full),
+                None => None,
+            },
+            sliding_window: match config.sliding_window {
+                None if family.masks_an_empty_window() => Some(0),
+                _ if family == Family::Llama4 => config.attention_chunk_size,
+                window => window,
+            },
+            windowed_layers: windowed_layers(&config, family),
+            rotary_dim,
+            norms_rotated: family == Family::Llama4 && config.use_qk_norm != Some(false),
+            keys_are_values: false,
         };
         Ok(Architecture {
             family,
@@ -174,33 +218,23 @@ impl Architecture {
             layers: config.num_hidden_layers,
             max_positions: config.max_position_embeddings.unwrap_or(2048),
             tied: config.tie_word_embeddings,
-            attention: Attention {
-                heads,
-                kv_heads: config.num_key_value_heads.unwrap_or(heads).max(1),
-                head_dim,
-                value_dim: match latent {
-                    Some(_) => config.v_head_dim.unwrap_or(head_dim),
-                    None => head_dim,
-                },
-                latent,
-                qkv_bias: biased,
-                output_bias: biased && scope == "qkvo",
-                query_norm: match config.qk_norm.as_deref() {
-                    Some("head") => Some(QueryNorm::Head),
-                    Some(_) => Some(QueryNorm::Full),
-                    None => None,
-                },
-                sliding_window: match config.sliding_window {
-                    None if family.masks_an_empty_window() => Some(0),
-                    window => window,
-                },
-                windowed_layers: windowed_layers(&config, family),
-                rotary_dim,
+            global_attention: attention.without_window(&config, family),
+            attention,
+            image_layers: match family {
+                // `MllamaTextConfig.__post_init__`
+                Family::Mllama => config
+                    .cross_attention_layers
+                    .clone()
+                    .unwrap_or_else(|| vec![3, 8, 13, 18, 23, 28, 33, 38]),
+                _ => Vec::new(),
             },
+            shared_keys: SharedKeys::of(&config, family),
+            per_layer: PerLayer::of(&config, family),
             mlp: Mlp {
                 width: match family {
                     Family::GraniteHybrid => config.shared_intermediate_size,
                     Family::Lfm2 => config.effective_intermediate_size,
+                    Family::Llama4 => config.intermediate_size_mlp,
                     _ => None,
                 }
                 .unwrap_or(config.intermediate_size),
@@ -209,6 +243,7 @@ impl Architecture {
             },
             experts: Experts::of(&config, family)?,
             recurrence: Recurrence::of(&config, family)?,
+            caps_logits: family.caps_logits() || config.final_logit_softcapping.is_some(),
         })
     }
 }
@@ -224,10 +259,7 @@ fn not_written(text_type: &str) -> String {
         "nemotron_h" | "mamba" | "mamba2" | "falcon_h1" | "bamba" | "jamba" => {
             "state-space layers are not modelled"
         }
-        "gemma3n" | "gemma4" | "gemma4_unified" => {
-            "layers that share keys and values, and heads of several widths, are not written"
-        }
-        "mllama" => "layers that attend to images are not written",
+        "gemma3n" => "its alternating updates of several residual streams are not written",
         "phimoe" => "its router, which samples experts, is not written",
         _ => "no forward pass is written",
     };
@@ -240,7 +272,10 @@ fn windowed_layers(config: &HfConfig, family: Family) -> Vec<bool> {
         return vec![false];
     }
     match (&config.layer_types_pattern, family.full_attention_every()) {
-        (Some(types), _) => types.iter().map(|t| t == "sliding_attention").collect(),
+        (Some(types), _) => types
+            .iter()
+            .map(|t| matches!(t.as_str(), "sliding_attention" | "chunked_attention"))
+            .collect(),
         (None, Some(every)) => (1..=every).map(|i| i != every).collect(),
         (None, None) => vec![true],
     }
@@ -255,7 +290,10 @@ impl Architecture {
     /// Has this layer a sliding window?
     pub fn is_windowed(&self, index: u64) -> bool {
         let pattern = &self.attention.windowed_layers;
-        self.attention.sliding_window.is_some()
+        // `Gemma4TextConfig.__post_init__`: "Last layer must use `full_attention`".
+        let forced = self.family == Family::Gemma4 && index.saturating_add(1) == self.layers;
+        !forced
+            && self.attention.sliding_window.is_some()
             && pattern
                 .get(index as usize % pattern.len().max(1))
                 .copied()
@@ -273,6 +311,16 @@ impl Architecture {
         recurrence.map(|r| r.mixer)
     }
 
+    /// Is this layer passed by?
+    pub fn is_skipped(&self, index: u64) -> bool {
+        self.image_layers.contains(&index)
+    }
+
+    /// Rows of the embedding: there are some for images (`MllamaTextModel.__init__`).
+    pub fn embedding_rows(&self) -> u64 {
+        self.vocab + if self.family == Family::Mllama { 8 } else { 0 }
+    }
+
     /// The experts of this layer, if it has any.
     pub fn experts_of(&self, index: u64) -> Option<&Experts> {
         self.experts.as_ref().filter(|experts| experts.are_in(index))
@@ -284,13 +332,16 @@ impl Architecture {
             + 2 * u32::from(self.rotates(index))
             + 4 * u32::from(self.experts_of(index).is_some())
             + 8 * u32::from(!self.attends(index))
+            + 16 * u32::from(self.takes_keys(index))
+            + 32 * u32::from(self.lends_keys(index))
+            + 64 * u32::from(self.is_skipped(index))
     }
 
     /// Have queries and keys of this layer rotary positions?
     pub fn rotates(&self, index: u64) -> bool {
         match self.family {
             // `no_rope_layer_interval`
-            Family::SmolLm3 => !(index + 1).is_multiple_of(4),
+            Family::SmolLm3 | Family::Llama4 => !(index + 1).is_multiple_of(4),
             Family::Cohere2 => self.is_windowed(index),
             Family::Exaone4 => self.attention.sliding_window.is_none() || self.is_windowed(index),
             _ => true,
@@ -315,22 +366,29 @@ impl Architecture {
 
     /// Weights outside the decoder layers: elements and number of the embedding and head, the final norm.
     pub fn outside_layers(&self) -> Vec<(u64, u64)> {
-        let tables = if self.tied { 1 } else { 2 };
         let vectors = if self.norm() == Norm::Layer { 2 } else { 1 };
         let mut weights = vec![
-            (self.vocab.saturating_mul(self.hidden), tables),
+            (self.embedding_rows().saturating_mul(self.hidden), 1),
             (self.hidden, vectors),
         ];
+        if !self.tied {
+            weights.push((self.vocab.saturating_mul(self.hidden), 1));
+        }
         if self.family.has_head_bias() {
             weights.push((self.vocab, 1));
         }
         weights
     }
 
-    /// Elements of the buffers that a checkpoint stores with a layer's weights: the corrections of a router's scores.
+    /// Elements of the buffers that a checkpoint stores with a layer's weights.
     pub fn buffers(&self, index: u64) -> u64 {
+        self.corrections(index) + u64::from(self.family.scales_layers())
+    }
+
+    /// Corrections of a router's scores, one for each expert.
+    pub fn corrections(&self, index: u64) -> u64 {
         self.experts_of(index)
-            .filter(|experts| experts.groups.is_some())
+            .filter(|experts| experts.groups.is_some_and(|groups| groups.correction.is_some()))
             .map_or(0, |experts| experts.count)
     }
 
@@ -343,11 +401,11 @@ impl Architecture {
         }
         for (index, count) in self.kinds() {
             add(self.buffers(index), count);
-            for part in self.layer(index) {
-                let (weight, bias) = part.elements();
-                add(weight, count);
-                add(bias, count);
-            }
+        }
+        for (_, count, part) in self.parts() {
+            let (weight, bias) = part.elements();
+            add(weight, count);
+            add(bias, count);
         }
         sum
     }

@@ -75,8 +75,12 @@ pub struct HfConfig {
     pub effective_intermediate_size: Option<u64>,
     /// Which attention projections have a bias: `qkv` or `qkvo`. Not a Hub key: `model_type` implies it.
     pub attention_bias_scope: Option<String>,
+    /// Llama 4: norms without weights on rotated queries and keys. GLM 4.5: norms on queries and keys.
+    pub use_qk_norm: Option<bool>,
     /// Norms on queries and keys: `head` (one vector of `head_dim`) or `full` (the whole projection). Not a Hub key.
     pub qk_norm: Option<String>,
+    /// The number that logits are capped at; absent: they are not, but in types that always do.
+    pub final_logit_softcapping: Option<f64>,
     /// Share of each head that is rotated; absent: all of it.
     pub partial_rotary_factor: Option<f64>,
     /// Qwen3-Next: the query projection is twice as wide, the second half gates the output.

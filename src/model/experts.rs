@@ -38,8 +38,17 @@ pub struct Groups {
     pub count: u64,
     /// Groups that a token chooses.
     pub chosen: u64,
-    /// Is the correction in fp32 whatever the weights' dtype (`e_score_correction_bias`)?
-    pub fp32_correction: bool,
+    /// The correction of scores (`e_score_correction_bias`), where there is one.
+    pub correction: Option<Correction>,
+}
+
+/// The dtype of a correction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// fp32, whatever the weights'.
+    Fp32,
+    /// The weights'.
+    AsWeights,
 }
 
 /// Modules of earlier versions of a mixture of experts, which PEFT takes for its stacked weights and its router
@@ -79,11 +88,18 @@ impl Experts {
     pub(super) fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
         let count = match family {
             Family::Qwen3Moe | Family::Qwen2Moe | Family::Olmoe => config.num_experts,
-            Family::Mixtral | Family::GptOss | Family::MiniMaxM2 => config.num_local_experts,
-            Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 => config.n_routed_experts,
+            Family::Mixtral | Family::GptOss | Family::MiniMaxM2 | Family::Llama4 => config.num_local_experts,
+            Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 | Family::Mistral4 => {
+                config.n_routed_experts
+            }
+            Family::Gemma4 if config.enable_moe_block == Some(true) => config.num_experts,
             _ => return Ok(None),
         };
-        let (Some(count), Some(per_token)) = (count, config.num_experts_per_tok) else {
+        let per_token = match family {
+            Family::Gemma4 => config.top_k_experts,
+            _ => config.num_experts_per_tok,
+        };
+        let (Some(count), Some(per_token)) = (count, per_token) else {
             return Err("the number of experts is not given".into());
         };
         if count == 0 || per_token == 0 || per_token > count {
@@ -95,19 +111,19 @@ impl Experts {
             ));
         }
         let width = match family {
-            Family::Mixtral | Family::GptOss | Family::MiniMaxM2 => config.intermediate_size,
+            Family::Mixtral | Family::GptOss | Family::MiniMaxM2 | Family::Llama4 => config.intermediate_size,
             _ => config.moe_intermediate_size.unwrap_or(config.intermediate_size),
         };
         let groups = match family {
             Family::MiniMaxM2 => Some(Groups {
                 count: 1,
                 chosen: 1,
-                fp32_correction: false,
+                correction: Some(Correction::AsWeights),
             }),
             Family::DeepseekV2 if config.n_group.unwrap_or(1) > 1 => {
                 return Err("routers that choose groups of experts greedily are not written".into());
             }
-            Family::Glm4Moe | Family::DeepseekV3 => {
+            Family::Glm4Moe | Family::DeepseekV3 | Family::Mistral4 => {
                 // `DeepseekV3Config.n_group`
                 let (all, chosen) = match config.text_type() {
                     "deepseek_v3" => (8, 4),
@@ -123,7 +139,11 @@ impl Experts {
                 Some(Groups {
                     count: groups.0,
                     chosen: groups.1,
-                    fp32_correction: config.text_type() != "deepseek_v3",
+                    correction: match config.text_type() {
+                        "mistral4" => None,
+                        "deepseek_v3" => Some(Correction::AsWeights),
+                        _ => Some(Correction::Fp32),
+                    },
                 })
             }
             _ => None,
@@ -139,7 +159,7 @@ impl Experts {
                 && family != Family::DeepseekV2,
             shared_width: match family {
                 Family::Qwen2Moe => config.shared_expert_intermediate_size,
-                Family::Glm4Moe | Family::DeepseekV3 => {
+                Family::Glm4Moe | Family::DeepseekV3 | Family::Mistral4 => {
                     Some(width.saturating_mul(config.n_shared_experts.unwrap_or(1)))
                 }
                 Family::DeepseekV2 => Some(width.saturating_mul(config.n_shared_experts.unwrap_or(2))),
@@ -147,7 +167,7 @@ impl Experts {
             },
             // `first_k_dense_replace`, which other families do not know
             first: match family {
-                Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 => {
+                Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 | Family::Mistral4 => {
                     config.first_k_dense_replace.unwrap_or(match config.text_type() {
                         "deepseek_v3" => 3,
                         "glm4_moe" | "glm4_moe_lite" => 1,
@@ -159,6 +179,7 @@ impl Experts {
             groups,
             every: match family {
                 Family::Qwen3Moe | Family::Qwen2Moe => config.decoder_sparse_step.unwrap_or(1).max(1),
+                Family::Llama4 => config.interleave_moe_layer_step.unwrap_or(1).max(1),
                 _ => 1,
             },
             storage: match family {
@@ -171,7 +192,9 @@ impl Experts {
                     gate_up: ["w1", "w3"],
                     down: "w2",
                 }),
-                Family::GptOss | Family::Qwen2Moe => None,
+                Family::GptOss | Family::Qwen2Moe | Family::Gemma4 | Family::Mistral4 | Family::Llama4 => {
+                    None
+                }
                 _ => Some(OldNames {
                     gate_up: ["gate_proj", "up_proj"],
                     down: "down_proj",
@@ -183,6 +206,29 @@ impl Experts {
     /// Has this layer experts?
     pub fn are_in(&self, layer: u64) -> bool {
         layer >= self.first && (layer + 1).is_multiple_of(self.every)
+    }
+
+    /// The stacked weights of all experts: gates and ups, and downs.
+    pub(super) fn stacks(&self, hidden: u64, family: Family) -> [Part; 2] {
+        let [gate_up, down] = family.expert_paths();
+        [
+            weight(gate_up, [self.count, 2 * self.width, hidden]),
+            weight(down, [self.count, hidden, self.width]),
+        ]
+    }
+
+    /// `Llama4TextMoe.__init__`: stacks of inputs x outputs.
+    fn llama4(&self, hidden: u64) -> Vec<Part> {
+        let [gate_up, down] = Family::Llama4.expert_paths();
+        let width = self.width;
+        vec![
+            weight(gate_up, [self.count, hidden, 2 * width]),
+            weight(down, [self.count, width, hidden]),
+            weight("feed_forward.router.weight", [self.count, hidden, 0]),
+            Part::linear("feed_forward.shared_expert.gate_proj", hidden, width, false),
+            Part::linear("feed_forward.shared_expert.up_proj", hidden, width, false),
+            Part::linear("feed_forward.shared_expert.down_proj", width, hidden, false),
+        ]
     }
 
     /// The parts that stand in place of an MLP, in the order of registration.
@@ -197,15 +243,17 @@ impl Experts {
                 weight("mlp.experts.down_proj_bias", [self.count, hidden, 0]),
             ];
         }
+        if family == Family::Llama4 {
+            return self.llama4(hidden);
+        }
         let router = [weight("mlp.gate.weight", [self.count, hidden, 0])];
-        let experts = [
-            weight("mlp.experts.gate_up_proj", [self.count, 2 * self.width, hidden]),
-            weight("mlp.experts.down_proj", [self.count, hidden, self.width]),
-        ];
+        let experts = self.stacks(hidden, family);
         let mut parts: Vec<Part> = match family {
-            Family::Qwen3Moe | Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 => {
-                experts.into_iter().chain(router).collect()
-            }
+            Family::Qwen3Moe
+            | Family::Glm4Moe
+            | Family::DeepseekV2
+            | Family::DeepseekV3
+            | Family::Mistral4 => experts.into_iter().chain(router).collect(),
             _ => router.into_iter().chain(experts).collect(),
         };
         if let (Some(width), false) = (self.shared_width, family == Family::Qwen2Moe) {

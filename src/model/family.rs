@@ -11,6 +11,8 @@ pub enum Family {
     Gemma2,
     /// `modeling_gemma3.py`.
     Gemma3,
+    /// `modeling_gemma4.py` and `modeling_gemma4_unified.py`.
+    Gemma4,
     /// `modeling_phi.py`.
     Phi,
     /// `modeling_phi3.py`.
@@ -51,6 +53,14 @@ pub enum Family {
     DeepseekV2,
     /// `modeling_deepseek_v3.py` and `modeling_glm4_moe_lite.py`.
     DeepseekV3,
+    /// `modeling_llama4.py`.
+    Llama4,
+    /// `modeling_mistral4.py`.
+    Mistral4,
+    /// `modeling_apertus.py`.
+    Apertus,
+    /// `modeling_mllama.py`, batches without images.
+    Mllama,
     /// `modeling_minimax_m2.py`.
     MiniMaxM2,
     /// `modeling_seed_oss.py`.
@@ -74,6 +84,10 @@ pub enum Norm {
     Rms,
     /// `GemmaRMSNorm`: one plus the weight scales in fp32.
     ZeroCentred,
+    /// `Gemma4RMSNorm`: the weight scales in fp32; the root is a power.
+    ByPower,
+    /// `Llama4TextRMSNorm`: the weight scales what is back in the dtype of the input, nothing else held.
+    RmsThenWeight,
     /// `Olmo2RMSNorm`: the weight scales in fp32.
     RmsInFp32,
     /// `CohereLayerNorm`: mean and variance in fp32, step by step, without a bias.
@@ -84,7 +98,7 @@ pub enum Norm {
 
 impl Family {
     /// The types of text models that have a family.
-    pub const TYPES: [&'static str; 34] = [
+    pub const TYPES: [&'static str; 40] = [
         "llama",
         "mistral",
         "qwen2",
@@ -92,6 +106,8 @@ impl Family {
         "gemma",
         "gemma2",
         "gemma3",
+        "gemma4",
+        "gemma4_unified",
         "phi3",
         "granite",
         "olmo2",
@@ -112,6 +128,10 @@ impl Family {
         "deepseek_v2",
         "deepseek_v3",
         "glm4_moe_lite",
+        "llama4",
+        "mistral4",
+        "apertus",
+        "mllama",
         "minimax_m2",
         "seed_oss",
         "granitemoehybrid",
@@ -128,6 +148,7 @@ impl Family {
             "gemma" => Family::Gemma,
             "gemma2" => Family::Gemma2,
             "gemma3" => Family::Gemma3,
+            "gemma4" | "gemma4_unified" => Family::Gemma4,
             "phi" => Family::Phi,
             "phi3" => Family::Phi3,
             "granite" => Family::Granite,
@@ -148,6 +169,10 @@ impl Family {
             "glm4_moe" => Family::Glm4Moe,
             "deepseek_v2" => Family::DeepseekV2,
             "deepseek_v3" | "glm4_moe_lite" => Family::DeepseekV3,
+            "llama4" => Family::Llama4,
+            "mistral4" => Family::Mistral4,
+            "apertus" => Family::Apertus,
+            "mllama" | "mllama_text_model" => Family::Mllama,
             "minimax_m2" => Family::MiniMaxM2,
             "seed_oss" => Family::SeedOss,
             "granitemoehybrid" => Family::GraniteHybrid,
@@ -163,6 +188,8 @@ impl Family {
     pub fn norm(self) -> Norm {
         match self {
             Family::Gemma | Family::Gemma2 | Family::Gemma3 | Family::Qwen35 => Norm::ZeroCentred,
+            Family::Gemma4 => Norm::ByPower,
+            Family::Llama4 => Norm::RmsThenWeight,
             Family::Olmo2 | Family::Olmo3 | Family::GptOss => Norm::RmsInFp32,
             Family::Cohere | Family::Cohere2 => Norm::Centred,
             Family::Starcoder2 | Family::Phi => Norm::Layer,
@@ -183,6 +210,11 @@ impl Family {
         )
     }
 
+    /// Are logits fp32 as soon as they are made (`MllamaForCausalLM.forward`)?
+    pub fn has_fp32_logits(self) -> bool {
+        self == Family::Mllama
+    }
+
     /// Do rotary tables stay in fp32?
     pub fn has_fp32_tables(self) -> bool {
         matches!(self, Family::Olmo2 | Family::Olmo3)
@@ -190,12 +222,20 @@ impl Family {
 
     /// Is there one rotary table, of complex numbers?
     pub fn has_complex_tables(self) -> bool {
-        self == Family::DeepseekV2
+        matches!(self, Family::DeepseekV2 | Family::Llama4)
     }
 
     /// Are embeddings multiplied by a scale that the module holds as a buffer?
     pub fn scales_embeddings(self) -> bool {
-        matches!(self, Family::Gemma | Family::Gemma2 | Family::Gemma3)
+        matches!(
+            self,
+            Family::Gemma | Family::Gemma2 | Family::Gemma3 | Family::Gemma4
+        )
+    }
+
+    /// Is what a layer returns multiplied by a number that the layer holds as a buffer?
+    pub fn scales_layers(self) -> bool {
+        self == Family::Gemma4
     }
 
     /// Are the scores of eager attention capped by a hyperbolic tangent?
@@ -212,6 +252,26 @@ impl Family {
     /// (`Qwen2MoeModel.forward`, `Qwen2MoeConfig.sliding_window`)?
     pub fn masks_an_empty_window(self) -> bool {
         self == Family::Qwen2Moe
+    }
+
+    /// As [`masks_an_empty_window`](Self::masks_an_empty_window), of whatever window (`Gemma4TextModel.forward`).
+    pub fn masks_an_idle_window(self) -> bool {
+        self.masks_an_empty_window() || self.masks_in_chunks() || self == Family::Gemma4
+    }
+
+    /// Is a window a chunk of the sequence, which looks at nothing before it (`create_chunked_causal_mask`)?
+    pub fn masks_in_chunks(self) -> bool {
+        self == Family::Llama4
+    }
+
+    /// Is the router a linear layer that returns more than one tensor?
+    pub fn routes_by_a_linear_layer(self) -> bool {
+        self == Family::Llama4
+    }
+
+    /// Does eager attention take the softmax in the dtype of the scores?
+    pub fn keeps_scores_dtype(self) -> bool {
+        self == Family::Llama4
     }
 
     /// Is the mask made without looking for packed sequences (no `position_ids` among its arguments)?
@@ -233,6 +293,18 @@ impl Family {
     /// (`SeedOssConfig.attention_dropout`, `residual_dropout`)?
     pub fn has_dropout(self) -> bool {
         self == Family::SeedOss
+    }
+
+    /// Where the stacked weights of experts stand in a layer: gates and ups, and downs.
+    pub fn expert_paths(self) -> [&'static str; 2] {
+        match self {
+            Family::Gemma4 => ["experts.gate_up_proj", "experts.down_proj"],
+            Family::Llama4 => [
+                "feed_forward.experts.gate_up_proj",
+                "feed_forward.experts.down_proj",
+            ],
+            _ => ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"],
+        }
     }
 
     /// Where the output projection of attention stands in a layer.
@@ -268,7 +340,15 @@ impl Family {
     pub fn caches_keys_and_values(self) -> bool {
         !matches!(
             self,
-            Family::DeepseekV2 | Family::DeepseekV3 | Family::GraniteHybrid | Family::Qwen35 | Family::Lfm2
+            Family::DeepseekV2
+                | Family::DeepseekV3
+                | Family::Mistral4
+                | Family::GraniteHybrid
+                | Family::Gemma4
+                | Family::Mllama
+                | Family::Llama4
+                | Family::Qwen35
+                | Family::Lfm2
         )
     }
 
@@ -293,7 +373,7 @@ impl Family {
 
     /// Have layers with a window rotary tables of their own?
     pub fn has_tables_by_window(self) -> bool {
-        matches!(self, Family::Gemma3 | Family::Olmo3)
+        matches!(self, Family::Gemma3 | Family::Gemma4 | Family::Olmo3)
     }
 
     /// Share of a head that is rotated, where the configuration does not say.
@@ -310,8 +390,8 @@ impl Family {
     pub fn full_attention_every(self) -> Option<u64> {
         match self {
             Family::Gemma2 | Family::GptOss => Some(2),
-            Family::Gemma3 => Some(6),
-            Family::Olmo3 | Family::Exaone4 | Family::Cohere2 => Some(4),
+            Family::Gemma3 | Family::Gemma4 => Some(6),
+            Family::Olmo3 | Family::Exaone4 | Family::Cohere2 | Family::Llama4 => Some(4),
             _ => None,
         }
     }

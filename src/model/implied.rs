@@ -42,7 +42,8 @@ impl HfConfig {
         }
         self.mlp_bias.get_or_insert(implied.mlp_bias);
         self.mlp_gated.get_or_insert(!implied.ungated);
-        if let Some(kind) = implied.qk_norm {
+        let stated = text_type == "glm4_moe" && self.use_qk_norm == Some(true);
+        if let Some(kind) = implied.qk_norm.or(stated.then_some("head")) {
             self.qk_norm.get_or_insert_with(|| kind.into());
         }
         self.hidden_act

@@ -9,6 +9,8 @@ impl Architecture {
         let mut parts = match (self.family, self.attention.latent) {
             _ if let Some(recurrence) = recurrence => recurrence.parts(self.hidden),
             (Family::Phi3, _) => self.fused_attention(),
+            (Family::Gemma4, _) => return self.gemma4(index),
+            (Family::Mllama, _) if self.is_skipped(index) => return self.image_attention(),
             (_, Some(latent)) => self.latent_attention(latent),
             _ => self.split_attention(),
         };
@@ -17,11 +19,24 @@ impl Architecture {
             (None, Family::Phi3 | Family::Glm | Family::Glm4) => self.fused_mlp(),
             (None, Family::Starcoder2) => self.plain_mlp(["mlp.c_fc", "mlp.c_proj"]),
             (None, Family::Phi) => self.plain_mlp(["mlp.fc1", "mlp.fc2"]),
+            (None, Family::Llama4) => self.gated_mlp_at(
+                index,
+                [
+                    "feed_forward.gate_proj",
+                    "feed_forward.up_proj",
+                    "feed_forward.down_proj",
+                ],
+            ),
+            (None, Family::Apertus) => {
+                let mut parts = self.plain_mlp(["mlp.up_proj", "mlp.down_proj"]);
+                parts.extend(["mlp.act_fn.alpha_p", "mlp.act_fn.alpha_n"].map(|path| Part::vector(path, 1)));
+                parts
+            }
             (None, Family::GraniteHybrid) => Vec::new(),
             (None, Family::Lfm2) => {
-                self.gated_mlp_of(["feed_forward.w1", "feed_forward.w3", "feed_forward.w2"])
+                self.gated_mlp_at(index, ["feed_forward.w1", "feed_forward.w3", "feed_forward.w2"])
             }
-            (None, _) => self.gated_mlp(),
+            (None, _) => self.gated_mlp(index),
         });
         let norms = self.norms().iter().map(|path| Part::vector(path, self.hidden));
         if self.family == Family::GraniteHybrid {
@@ -34,7 +49,7 @@ impl Architecture {
     /// The norms over the residual stream.
     fn norms(&self) -> &'static [&'static str] {
         match self.family {
-            Family::Gemma2 | Family::Gemma3 => &[
+            Family::Gemma2 | Family::Gemma3 | Family::Gemma4 => &[
                 "input_layernorm",
                 "post_attention_layernorm",
                 "pre_feedforward_layernorm",
@@ -49,6 +64,7 @@ impl Architecture {
             Family::Olmo2 | Family::Olmo3 | Family::Exaone4 => {
                 &["post_attention_layernorm", "post_feedforward_layernorm"]
             }
+            Family::Apertus => &["attention_layernorm", "feedforward_layernorm"],
             Family::Cohere | Family::Cohere2 => &["input_layernorm"],
             Family::Lfm2 => &["operator_norm", "ffn_norm"],
             Family::Phi => &["input_layernorm", "input_layernorm.bias"],
@@ -100,6 +116,75 @@ impl Architecture {
         parts
     }
 
+    /// `Gemma4TextDecoderLayer.__init__`.
+    fn gemma4(&self, index: u64) -> Vec<Part> {
+        let a = self.attention_of(index);
+        let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        let mut parts = vec![
+            Part::linear("self_attn.q_proj", self.hidden, queries, a.qkv_bias),
+            Part::vector("self_attn.q_norm", a.head_dim),
+        ];
+        if !self.takes_keys(index) {
+            parts.push(Part::vector("self_attn.k_norm", a.head_dim));
+            parts.push(Part::linear("self_attn.k_proj", self.hidden, keys, a.qkv_bias));
+            if !a.keys_are_values {
+                parts.push(Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias));
+            }
+        }
+        parts.push(Part::linear(
+            "self_attn.o_proj",
+            queries,
+            self.hidden,
+            a.output_bias,
+        ));
+        parts.extend(self.gated_mlp(index));
+        let vector = |path: &'static str| Part::vector(path, self.hidden);
+        parts.extend(self.norms().iter().map(|path| vector(path)));
+        if let Some(of_layer) = self.per_layer {
+            parts.extend([
+                Part::linear("per_layer_input_gate", self.hidden, of_layer.width, false),
+                Part::linear("per_layer_projection", of_layer.width, self.hidden, false),
+                vector("post_per_layer_input_norm"),
+            ]);
+        }
+        if let Some(experts) = self.experts_of(index) {
+            parts.extend([
+                Part::linear("router.proj", self.hidden, experts.count, false),
+                vector("router.scale"),
+                Part::vector("router.per_expert_scale", experts.count),
+            ]);
+            parts.extend(experts.stacks(self.hidden, self.family));
+            parts.extend(
+                [
+                    "post_feedforward_layernorm_1",
+                    "post_feedforward_layernorm_2",
+                    "pre_feedforward_layernorm_2",
+                ]
+                .map(vector),
+            );
+        }
+        parts
+    }
+
+    /// `MllamaCrossAttentionDecoderLayer.__init__`.
+    fn image_attention(&self) -> Vec<Part> {
+        let a = &self.attention;
+        let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        let mut parts = vec![
+            Part::linear("cross_attn.q_proj", self.hidden, queries, false),
+            Part::linear("cross_attn.k_proj", self.hidden, keys, false),
+            Part::linear("cross_attn.v_proj", self.hidden, keys, false),
+            Part::linear("cross_attn.o_proj", queries, self.hidden, false),
+            Part::vector("cross_attn.q_norm", a.head_dim),
+            Part::vector("cross_attn.k_norm", a.head_dim),
+            Part::vector("input_layernorm", self.hidden),
+        ];
+        parts.extend(self.gated_mlp(0));
+        parts.push(Part::vector("post_attention_layernorm", self.hidden));
+        parts.extend(["cross_attn_attn_gate", "cross_attn_mlp_gate"].map(|path| Part::vector(path, 1)));
+        parts
+    }
+
     /// `o_proj`, and queries, keys and values by one projection.
     fn fused_attention(&self) -> Vec<Part> {
         let a = &self.attention;
@@ -133,17 +218,17 @@ impl Architecture {
     }
 
     /// `gate_proj`, `up_proj`, `down_proj`.
-    fn gated_mlp(&self) -> Vec<Part> {
-        self.gated_mlp_of(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
+    fn gated_mlp(&self, index: u64) -> Vec<Part> {
+        self.gated_mlp_at(index, ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
     }
 
-    /// Gate, up and down by these paths.
-    fn gated_mlp_of(&self, [gate, up, down]: [&'static str; 3]) -> Vec<Part> {
-        let m = &self.mlp;
+    /// As `gated_mlp`, of these paths.
+    fn gated_mlp_at(&self, index: u64, [gate, up, down]: [&'static str; 3]) -> Vec<Part> {
+        let (width, bias) = (self.mlp_width(index), self.mlp.bias);
         vec![
-            Part::linear(gate, self.hidden, m.width, m.bias),
-            Part::linear(up, self.hidden, m.width, m.bias),
-            Part::linear(down, m.width, self.hidden, m.bias),
+            Part::linear(gate, self.hidden, width, bias),
+            Part::linear(up, self.hidden, width, bias),
+            Part::linear(down, width, self.hidden, bias),
         ]
     }
 

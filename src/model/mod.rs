@@ -9,15 +9,19 @@ mod family;
 mod implied;
 mod layer;
 mod part;
+mod per_layer;
 mod recurrence;
+mod shared_keys;
 
 pub use architecture::{Architecture, Attention, Latent, Mlp, QueryNorm};
 pub use config::HfConfig;
 pub(crate) use config::NOT_OF_THE_HUB;
-pub use experts::{ExpertStorage, Experts, Groups, OldNames};
+pub use experts::{Correction, ExpertStorage, Experts, Groups, OldNames};
 pub use family::{Family, Norm};
 pub use part::{Part, PartKind};
+pub use per_layer::PerLayer;
 pub use recurrence::{DeltaNet, Mixer, Recurrence};
+pub use shared_keys::SharedKeys;
 
 /// Why runs of this model cannot be replayed, or nothing when they can.
 pub fn unsupported_reason(config: &HfConfig) -> Option<String> {

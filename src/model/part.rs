@@ -51,15 +51,6 @@ impl Part {
         self.path.rsplit('.').next().unwrap_or(self.path)
     }
 
-    /// Does its module hold it itself? Then it comes before what the module's children hold among the parameters, though
-    /// it is loaded after them.
-    pub fn is_own(&self) -> bool {
-        matches!(
-            self.path,
-            "self_attn.sinks" | "linear_attn.dt_bias" | "linear_attn.A_log"
-        )
-    }
-
     /// Elements of its tensors: the weight's, and the bias's or 0.
     pub fn elements(&self) -> (u64, u64) {
         match self.kind {

@@ -24,6 +24,11 @@ pub fn check(
     if storage != Storage::Plain {
         return not_modelled("float8 products of quantized weights are not modelled");
     }
+    if arch.family.routes_by_a_linear_layer() {
+        return not_modelled(
+            "torchao's float8 layers in place of a router that returns more than one tensor: such a model fails",
+        );
+    }
     if capability < FIRST {
         return not_modelled("float8 products need compute capability 8.9");
     }
@@ -33,16 +38,14 @@ pub fn check(
             "float8 products need tokens in multiples of {ALIGNMENT}, not {tokens}"
         ));
     }
-    for (index, _) in arch.kinds() {
-        for part in arch.layer(index) {
-            if let PartKind::Linear { inputs, outputs, .. } = part.kind
-                && !(inputs.is_multiple_of(ALIGNMENT) && outputs.is_multiple_of(ALIGNMENT))
-            {
-                return not_modelled(format!(
-                    "float8 products need widths in multiples of {ALIGNMENT}; {} has {inputs} and {outputs}",
-                    part.path
-                ));
-            }
+    for (_, _, part) in arch.parts() {
+        if let PartKind::Linear { inputs, outputs, .. } = part.kind
+            && !(inputs.is_multiple_of(ALIGNMENT) && outputs.is_multiple_of(ALIGNMENT))
+        {
+            return not_modelled(format!(
+                "float8 products need widths in multiples of {ALIGNMENT}; {} has {inputs} and {outputs}",
+                part.path
+            ));
         }
     }
     Ok(())

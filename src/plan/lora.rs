@@ -88,23 +88,27 @@ impl LoraPlan {
                 "PEFT adapts the stacked experts of this model by both of {gate} and {up} or by neither"
             ));
         }
+        if arch.family.routes_by_a_linear_layer() && self.targets.contains("router") {
+            // `peft/tuners/lora/layer.py: Linear.forward` reads `result.dtype`.
+            return not_modelled(
+                "PEFT fails on the router of this model, a linear layer that returns more than one tensor: name the targets, without router",
+            );
+        }
         let mut adapted = false;
-        for (index, _) in arch.kinds() {
-            for part in arch.layer(index) {
-                let Some(adapter) = self.adapter_of(&part) else {
-                    continue;
-                };
-                adapted = true;
-                let stacked = matches!(part.kind, PartKind::Weight(_));
-                if stacked && (self.dropout || self.dora) {
-                    // `ParamWrapper.__init__` raises.
-                    return not_modelled(
-                        "adapters on stacked experts or their router take neither dropout nor DoRA in PEFT",
-                    );
-                }
-                if stacked && adapter.experts == 1 && part.name() != "weight" {
-                    return not_modelled("adapters on a stack of one expert are not modelled");
-                }
+        for (_, _, part) in arch.parts() {
+            let Some(adapter) = self.adapter_of(&part) else {
+                continue;
+            };
+            adapted = true;
+            let stacked = matches!(part.kind, PartKind::Weight(_));
+            if stacked && (self.dropout || self.dora) {
+                // `ParamWrapper.__init__` raises.
+                return not_modelled(
+                    "adapters on stacked experts or their router take neither dropout nor DoRA in PEFT",
+                );
+            }
+            if stacked && adapter.experts == 1 && part.name() != "weight" {
+                return not_modelled("adapters on a stack of one expert are not modelled");
             }
         }
         if !adapted {

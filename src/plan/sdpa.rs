@@ -3,7 +3,7 @@
 
 use super::{AttentionKernel, not_modelled};
 use crate::estimate::EstimateError;
-use crate::model::Architecture;
+use crate::model::{Architecture, Attention as Heads};
 use crate::replay::Dtype;
 use crate::scenario::{Attention, Scenario, SdpaBackend};
 
@@ -72,6 +72,9 @@ impl Call {
 }
 
 /// The kernels of layers without and with a mask. `dtype` is that of queries, keys and values outside autocast.
+pub type Kernels = (AttentionKernel, AttentionKernel);
+
+/// The kernels of layers with the usual heads.
 ///
 /// # Errors
 /// When the kernel asked for cannot run.
@@ -80,13 +83,38 @@ pub fn kernels(
     arch: &Architecture,
     capability: (u32, u32),
     dtype: Dtype,
-) -> Result<(AttentionKernel, AttentionKernel), EstimateError> {
+) -> Result<Kernels, EstimateError> {
+    kernels_of(s, arch, &arch.attention, capability, dtype)
+}
+
+/// The kernels of layers whose heads have widths of their own.
+///
+/// # Errors
+/// When the kernel asked for cannot run.
+pub fn global_kernels(
+    s: &Scenario,
+    arch: &Architecture,
+    capability: (u32, u32),
+    dtype: Dtype,
+) -> Result<Option<Kernels>, EstimateError> {
+    let global = arch.global_attention.as_ref();
+    global
+        .map(|a| kernels_of(s, arch, a, capability, dtype))
+        .transpose()
+}
+
+fn kernels_of(
+    s: &Scenario,
+    arch: &Architecture,
+    a: &Heads,
+    capability: (u32, u32),
+    dtype: Dtype,
+) -> Result<Kernels, EstimateError> {
     if s.attention == Attention::Eager || arch.family.is_always_eager() {
         return Ok((AttentionKernel::Eager, AttentionKernel::Eager));
     }
-    let a = &arch.attention;
     if s.attention == Attention::FlashAttention2 {
-        return flash_package(s, arch, capability, dtype);
+        return flash_package(s, arch, a, capability, dtype);
     }
     let call = Call {
         width: a.head_dim,
@@ -112,7 +140,8 @@ pub fn kernels(
     }
     let window = a.sliding_window.is_some_and(|w| w <= s.seq);
     let hidden = |index: u64| s.padding || (window && arch.is_windowed(index));
-    let (some, all) = ((0..arch.layers).any(hidden), (0..arch.layers).all(hidden));
+    let layers = || (0..arch.layers).filter(|&index| std::ptr::eq(arch.attention_of(index), a));
+    let (some, all) = (layers().any(hidden), layers().all(hidden));
     // A kernel that no layer uses is not asked for.
     match (some, all) {
         (false, _) => call.kernel(s.sdpa_backend).map(|kernel| (kernel, kernel)),
@@ -126,16 +155,18 @@ pub fn kernels(
 fn flash_package(
     s: &Scenario,
     arch: &Architecture,
+    a: &Heads,
     capability: (u32, u32),
     dtype: Dtype,
-) -> Result<(AttentionKernel, AttentionKernel), EstimateError> {
-    let a = &arch.attention;
+) -> Result<Kernels, EstimateError> {
     let plain = a.head_dim == a.value_dim && a.head_dim.is_multiple_of(8) && a.head_dim <= MOST_WIDTH;
     let reason = match () {
         () if capability.0 < 8 => "FlashAttention 2 needs compute capability 8.0",
         () if dtype == Dtype::F32 => {
             "FlashAttention 2 on fp32 products, which transformers casts, is not modelled"
         }
+        // `Llama4PreTrainedModel._supports_flash_attn`
+        () if arch.family.masks_in_chunks() => "this architecture does not take FlashAttention 2",
         () if s.padding => "FlashAttention 2 on padded batches, which transformers unpads, is not modelled",
         () if s.use_cache => "FlashAttention 2 with a key-value cache is not modelled",
         () if !plain => "FlashAttention 2 on heads of these widths is not modelled",

@@ -49,6 +49,8 @@ pub(super) struct Frame {
     pub input: u32,
     /// The call's other tensors, kept as long.
     pub others: Vec<u32>,
+    /// The dictionary that the call has among its arguments.
+    pub dictionary: u32,
     /// Tensors that the first forward packed.
     pub packed: u32,
     /// Packed references that have not been released.
@@ -177,7 +179,10 @@ impl Inner {
         if !same_shape {
             let (full, dtype) = (self.records[id as usize].layout, self.records[id as usize].dtype);
             let reduced = self.alloc(wanted.dense(), dtype, "sum");
-            self.reduction_scratch(full.numel(), wanted.numel(), full.last() == wanted.last());
+            match wanted.numel() {
+                1 => self.whole_sum(full.numel()),
+                _ => self.reduction_scratch(full.numel(), wanted.numel(), full.last() == wanted.last()),
+            }
             // `at::sum_to` drops leading dimensions by a view.
             self.records[reduced as usize].view = full.shape().len() > wanted.shape().len();
             self.release(id);
@@ -243,6 +248,17 @@ impl Inner {
         self.release(of);
     }
 
+    /// `tensor.detach()`, requiring a gradient as before: a leaf.
+    fn detached(&mut self, id: u32) -> u32 {
+        let (layout, requires_grad) = (
+            self.records[id as usize].layout,
+            self.records[id as usize].requires_grad,
+        );
+        let detached = self.alias(id, layout, false);
+        self.records[detached as usize].requires_grad = requires_grad;
+        detached
+    }
+
     /// `AccumulateGrad`: the leaf takes over the gradient, or adds it to the one it has.
     fn accumulate_grad(&mut self, leaf: u32) {
         let new = std::mem::replace(&mut self.records[leaf as usize].partial, NONE);
@@ -251,7 +267,10 @@ impl Inner {
             self.release(new);
             return;
         }
-        let (shape, record) = (self.records[leaf as usize].layout, &self.records[new as usize]);
+        // A leaf that is no dense tensor has a gradient in row-major order (`torch/csrc/autograd/utils/grad_layout_contract.h`).
+        let shape = self.records[leaf as usize].layout;
+        let shape = if shape.is_dense() { shape } else { shape.dense() };
+        let record = &self.records[new as usize];
         let grad = if record.refs == 1 && record.layout == shape {
             new
         } else {
@@ -302,12 +321,14 @@ impl Inner {
         if f.outstanding == 0 {
             let input = std::mem::replace(&mut f.input, NONE);
             let others = std::mem::take(&mut f.others);
+            let dictionary = std::mem::replace(&mut f.dictionary, NONE);
             if input != NONE {
                 self.release(input);
             }
             for other in others {
                 self.release(other);
             }
+            self.leave_dictionary(dictionary);
         }
     }
 
@@ -371,6 +392,9 @@ impl Tape {
             .flat_map(|(_, kept)| kept)
         {
             inner.release(kept);
+        }
+        for dictionary in std::mem::take(&mut inner.kept_dictionaries) {
+            inner.leave_dictionary(dictionary);
         }
         for shared in std::mem::take(&mut inner.outlive) {
             inner.release(shared);
@@ -499,22 +523,29 @@ impl Tape {
             let mut inner = self.inner.borrow_mut();
             let others = inner.kept.iter().find(|(of, _)| *of == layer);
             let others = others.map(|(_, kept)| kept.clone()).unwrap_or_default();
-            let others = self.handles(&mut inner, &others);
+            let mut others = self.handles(&mut inner, &others);
+            let second = inner.saved(node, 1);
+            let second = (second != NONE).then(|| Tensor {
+                tape: self,
+                id: inner.detached(second),
+            });
+            others.extend(second.as_ref().map(|second| Tensor {
+                tape: self,
+                id: inner.retain(second.id),
+            }));
             let d = match inner.saved(node, 0) {
                 NONE => inner.back_from_host(node),
                 saved => {
-                    let layout = inner.records[saved as usize].layout;
-                    let requires = inner.records[saved as usize].requires_grad;
                     // A detached leaf: autocast caches its casts.
-                    let d = inner.alias(saved, layout, false);
-                    inner.records[d as usize].requires_grad = requires;
-                    d
+                    inner.detached(saved)
                 }
             };
             inner.grad_enabled = true;
             inner.in_recompute = true;
-            (Tensor { tape: self, id: d }, others, inner.running.take())
+            let detached = (Tensor { tape: self, id: d }, second);
+            (detached, others, inner.running.take())
         };
+        let (detached, second) = detached;
         let (first, held) = (self.inner.borrow().nodes.len(), self.inner.borrow().held.len());
         self.set_autocast(autocast);
         let output = rerun(layer, detached.clone(), others);
@@ -535,22 +566,30 @@ impl Tape {
         }
         let mut inner = self.inner.borrow_mut();
         inner.nodes.truncate(first);
-        let grad = std::mem::replace(&mut inner.records[detached.id as usize].grad, NONE);
-        let of = inner.nodes[node as usize].inputs[0];
+        let of = inner.nodes[node as usize].inputs;
+        let leaves = [Some(&detached), second.as_ref()];
+        let grads = leaves.map(|leaf| {
+            leaf.map_or(NONE, |leaf| {
+                std::mem::replace(&mut inner.records[leaf.id as usize].grad, NONE)
+            })
+        });
+        inner.lend_leaf(detached.id, grads[0]);
         let incoming = std::mem::replace(&mut inner.nodes[node as usize].buffers[0], NONE);
         drop(inner);
         drop(output);
         self.inner.borrow_mut().drop_held_from(held);
-        drop(detached);
+        drop((detached, second));
         let mut inner = self.inner.borrow_mut();
         inner.release(incoming);
         inner.release_saved(node);
-        match (of, grad) {
-            (_, NONE) => {}
-            (NONE, grad) => inner.release(grad),
-            (of, grad) => {
-                inner.set_category(grad, Category::Temporaries);
-                inner.deliver(of, grad);
+        for (of, grad) in of.into_iter().zip(grads) {
+            match (of, grad) {
+                (_, NONE) => {}
+                (NONE, grad) => inner.release(grad),
+                (of, grad) => {
+                    inner.set_category(grad, Category::Temporaries);
+                    inner.deliver(of, grad);
+                }
             }
         }
     }

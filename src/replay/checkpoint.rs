@@ -30,10 +30,13 @@ impl Tape {
             inner.retain(input.id);
             let others = others.iter().map(|o| inner.retain(o.id)).collect();
             let autocast = inner.autocast;
+            let dictionary = inner.dictionary;
+            inner.hold_dictionary(dictionary);
             inner.frames.push(Frame {
                 layer,
                 input: input.id,
                 others,
+                dictionary,
                 packed: 0,
                 outstanding: 0,
                 recomputed: Vec::new(),
@@ -50,24 +53,28 @@ impl Tape {
         if f.outstanding == 0 {
             let kept = std::mem::replace(&mut f.input, NONE);
             let others = std::mem::take(&mut f.others);
+            let dictionary = std::mem::replace(&mut f.dictionary, NONE);
             inner.release(kept);
             for other in others {
                 inner.release(other);
             }
+            inner.leave_dictionary(dictionary);
         }
         drop(inner);
         out
     }
 
-    /// `checkpoint(layer, use_reentrant=True)`: the layer runs without a graph, one node stands for it.
+    /// `checkpoint(layer, use_reentrant=True)`: the layer runs without a graph, one node stands for it. `second` is another
+    /// positional argument that is a tensor, and gets a gradient.
     pub fn checkpoint_reentrant<'t>(
         &'t self,
         layer: u32,
         input: &Tensor<'t>,
+        second: Option<&Tensor<'t>>,
         others: &[&Tensor<'t>],
         run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
     ) -> Tensor<'t> {
-        self.checkpoint_in(layer, input, Waits::Here, others, run)
+        self.checkpoint_of(layer, input, second, Waits::Here, others, run)
     }
 
     /// As [`Tape::checkpoint_reentrant`], with the input waiting elsewhere.
@@ -79,12 +86,26 @@ impl Tape {
         others: &[&Tensor<'t>],
         run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
     ) -> Tensor<'t> {
+        self.checkpoint_of(layer, input, None, waits, others, run)
+    }
+
+    fn checkpoint_of<'t>(
+        &'t self,
+        layer: u32,
+        input: &Tensor<'t>,
+        second: Option<&Tensor<'t>>,
+        waits: Waits<'_, 't>,
+        others: &[&Tensor<'t>],
+        run: impl FnOnce(Tensor<'t>) -> Tensor<'t>,
+    ) -> Tensor<'t> {
         let autocast = self.autocast();
         let node = {
             let mut inner = self.inner.borrow_mut();
-            inner.records_grad(&[input.id]).then(|| {
+            let ids = [input.id, second.map_or(NONE, |second| second.id)];
+            inner.records_grad(&ids).then(|| {
                 let op = Gradient::Checkpoint { layer, autocast };
-                let node = inner.node(op, "CheckpointFunctionBackward", &[input.id]);
+                let node = inner.node(op, "CheckpointFunctionBackward", &ids);
+                inner.save(node, 1, ids[1]);
                 match waits {
                     Waits::Here => inner.save(node, 0, input.id),
                     Waits::OnTheHost => {}
@@ -98,6 +119,9 @@ impl Tape {
                 }
                 let kept = others.iter().map(|o| inner.retain(o.id)).collect();
                 inner.kept.push((layer, kept));
+                let dictionary = inner.dictionary;
+                inner.hold_dictionary(dictionary);
+                inner.kept_dictionaries.push(dictionary);
                 node
             })
         };

@@ -4,6 +4,7 @@
 use super::autograd::{MAX_EDGES, MAX_OUTPUTS};
 use super::dtype::Dtype;
 use super::layout::Layout;
+use super::ops::promote;
 use super::tape::{Inner, NONE};
 
 /// The backward formula of a node.
@@ -51,6 +52,10 @@ pub(super) enum Gradient {
     Contiguous,
     /// Copy into a part of a tensor.
     Fill(super::fill::Filled),
+    /// The gradient of the elements that were put somewhere, picked there.
+    Gather,
+    /// The sum over the copies.
+    Repeat,
     /// Rows put back where they were picked (`index_backward`).
     Index,
     /// Zeros, with the gradient of the selected elements (`value_selecting_reduction_backward`).
@@ -65,6 +70,12 @@ pub(super) enum Gradient {
     Divide,
     /// Product of groups of rows with a matrix each.
     GroupedMm(super::grouped_mm::GroupedMm),
+    /// `exp(x) - 1`.
+    Expm1,
+    /// The smaller of a tensor and a number.
+    Minimum,
+    /// One of two tensors, by element.
+    Where,
     /// Softmax over the last dimension; `input` is the dtype of its argument.
     Softmax { input: Dtype },
     /// `LogSoftmaxBackward0`.
@@ -205,6 +216,8 @@ impl Inner {
             Gradient::Expand => {
                 if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(input.layout.dense(), dtype, "sum");
+                    // `UnsqueezeBackward0` hands on a view.
+                    self.records[out[0] as usize].view = true;
                 }
             }
             Gradient::Narrow => {
@@ -264,7 +277,7 @@ impl Inner {
                     if inputs[input] != NONE && saved != NONE {
                         let f = &self.records[saved as usize];
                         let product = Layout::elementwise(&[&layout, &f.layout]);
-                        let product_dtype = dtype.promote(f.dtype);
+                        let product_dtype = promote(dtype, &layout, f.dtype, &f.layout);
                         out[input] = self.alloc(product, product_dtype, "mul");
                     }
                 }
@@ -315,6 +328,14 @@ impl Inner {
                 }
             }
             Gradient::Clamp { bounds } => self.clamp_gradient(g, bounds, out),
+            Gradient::Gather | Gradient::Repeat => {
+                if let Some(input) = self.input(inputs[0]) {
+                    out[0] = self.alloc(input.layout.dense(), dtype, "sum");
+                }
+            }
+            Gradient::Expm1 => self.expm1_gradient(g, out),
+            Gradient::Minimum => self.minimum_gradient(g, out),
+            Gradient::Where => self.where_gradients(node, g, out),
             Gradient::Divide => self.divide_gradients(node, g, out),
             Gradient::GroupedMm(product) => self.grouped_mm_gradients(node, g, product, out),
             Gradient::Softmax { input } => {

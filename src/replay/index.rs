@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::tape::{Inner, Tensor};
 
 impl<'t> Tensor<'t> {
-    /// `self[index]`: rows, in the order of a one-dimensional index.
+    /// `self[index]`: rows, in the order and the shape of the index.
     pub fn pick_rows(&self, index: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let (layout, dtype) = (
@@ -20,8 +20,8 @@ impl<'t> Tensor<'t> {
         if let Some(node) = node {
             inner.save(node, 0, index.id);
         }
-        let count = inner.records[index.id as usize].layout.numel();
-        let out = inner.alloc(layout.with_rows(count), dtype, "index");
+        let picked = layout.picked(&inner.records[index.id as usize].layout);
+        let out = inner.alloc(picked, dtype, "index");
         if let Some(node) = node {
             inner.set_node(out, node, 0);
         }
@@ -44,6 +44,27 @@ impl<'t> Tensor<'t> {
         let dtype = inner.records[self.id as usize].dtype;
         let layout = inner.records[index.id as usize].layout.dense();
         let out = inner.alloc(layout, dtype, "gather");
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
+    }
+
+    /// `torch.full_like(..., number).scatter_(-1, index, self)`: elements put in their places among `columns`.
+    pub fn scatter_last(&self, index: &Tensor<'t>, columns: u64) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Gather, "ScatterBackward0", &[self.id]));
+        if let Some(node) = node {
+            inner.save(node, 0, index.id);
+        }
+        let record = &inner.records[self.id as usize];
+        let (layout, dtype) = (record.layout.with_last(columns), record.dtype);
+        let out = inner.alloc(layout, dtype, "full_like");
         if let Some(node) = node {
             inner.set_node(out, node, 0);
         }

@@ -173,10 +173,10 @@ impl Layout {
         self.with_contiguity()
     }
 
-    /// A dense tensor of as many rows as asked for.
-    pub fn with_rows(mut self, rows: u64) -> Self {
-        self.shape[0] = rows;
-        Layout::contiguous(self.shape())
+    /// A dense tensor of the rows that an index of these sizes picks.
+    pub fn picked(&self, index: &Layout) -> Self {
+        let rest = self.shape().get(1..).unwrap_or_default();
+        Layout::contiguous(&[index.shape(), rest].concat())
     }
 
     /// Every second element of the last dimension.

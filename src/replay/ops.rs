@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::tape::{Inner, NONE, Tensor};
 
 impl<'t> Tensor<'t> {
-    fn unary(
+    pub(super) fn unary(
         &self,
         op: &'static str,
         name: &'static str,
@@ -37,7 +37,7 @@ impl<'t> Tensor<'t> {
         }
     }
 
-    fn like(&self) -> (Dtype, Layout) {
+    pub(super) fn like(&self) -> (Dtype, Layout) {
         let inner = self.tape.inner.borrow();
         let record = &inner.records[self.id as usize];
         (record.dtype, Layout::elementwise(&[&record.layout]))
@@ -302,6 +302,12 @@ impl<'t> Tensor<'t> {
         }
     }
 
+    /// An element of a dimension, the others whole.
+    pub fn one_of(&self, dim: usize) -> Tensor<'t> {
+        let layout = self.layout().selected(dim);
+        self.viewed("SelectBackward0", Gradient::Narrow, layout)
+    }
+
     /// `torch.cat((self, other), dim=-1)`.
     pub fn cat_last(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let layout = self.layout();
@@ -340,6 +346,26 @@ impl<'t> Tensor<'t> {
     /// `self * other`.
     pub fn mul(&self, other: &Tensor<'t>) -> Tensor<'t> {
         self.binary(other, "mul", "MulBackward0", Gradient::Mul, true, None)
+    }
+
+    /// `self *= other`, of a factor that needs no gradient: a node that keeps the factor, but no memory.
+    pub fn mul_in_place(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner
+            .records_grad(&[self.id])
+            .then(|| inner.node(Gradient::Mul, "MulBackward0", &[self.id]));
+        if let Some(node) = node {
+            inner.save(node, 1, other.id);
+        }
+        let layout = inner.records[self.id as usize].layout;
+        let out = inner.alias(self.id, layout, false);
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
     }
 
     fn binary(
@@ -474,6 +500,26 @@ impl<'t> Tensor<'t> {
         out
     }
 
+    /// `torch.bmm(self, other)`.
+    pub fn bmm(&self, other: &Tensor<'t>) -> Tensor<'t> {
+        let other = other.in_autocast();
+        self.in_autocast().bmm_plain(&other)
+    }
+
+    /// `self.repeat(times, 1)`.
+    pub fn repeat_rows(&self, times: u64) -> Tensor<'t> {
+        let layout = self.layout();
+        let shape = [layout.shape()[0] * times, layout.last()];
+        self.unary(
+            "repeat",
+            "RepeatBackward0",
+            Gradient::Repeat,
+            Save::Nothing,
+            self.dtype(),
+            Layout::contiguous(&shape),
+        )
+    }
+
     /// Batched product: batch x heads (x chunks) x rows x inner by batch x heads (x chunks) x inner x columns.
     /// An operand whose strides do not flatten to three dimensions is copied first.
     pub fn matmul_heads(&self, other: &Tensor<'t>) -> Tensor<'t> {
@@ -487,37 +533,35 @@ impl<'t> Tensor<'t> {
         let this = self.in_autocast();
         let (a, b) = (flat(&this), flat(&other));
         let product = self.layout().with_last(other.layout().last());
-        let [matrices, rows, _] = *a.layout().shape() else {
-            return self.clone();
-        };
+        let out = a.bmm_plain(&b);
+        out.viewed("UnsafeViewBackward0", Gradient::View, product)
+    }
+
+    fn bmm_plain(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let ids = [a.id, b.id];
+        let ids = [self.id, other.id];
         let node = inner.records_grad(&ids).then(|| {
             let node = inner.node(Gradient::Bmm, "BmmBackward0", &ids);
-            if inner.needs_grad(a.id) {
-                inner.save(node, 1, b.id);
+            if inner.needs_grad(ids[0]) {
+                inner.save(node, 1, ids[1]);
             }
-            if inner.needs_grad(b.id) {
-                inner.save(node, 0, a.id);
+            if inner.needs_grad(ids[1]) {
+                inner.save(node, 0, ids[0]);
             }
             node
         });
-        let dtype = inner.records[a.id as usize].dtype;
-        let out = inner.alloc(
-            Layout::contiguous(&[matrices, rows, product.last()]),
-            dtype,
-            "matmul",
-        );
+        let [left, right] = ids.map(|id| &inner.records[id as usize]);
+        let (left_shape, dtype) = (left.layout.shape(), left.dtype);
+        let shape = [left_shape[0], left_shape[1], right.layout.last()];
+        let out = inner.alloc(Layout::contiguous(&shape), dtype, "matmul");
         inner.touch_workspace();
         if let Some(node) = node {
             inner.set_node(out, node, 0);
         }
-        drop(inner);
-        let out = Tensor {
+        Tensor {
             tape: self.tape,
             id: out,
-        };
-        out.viewed("UnsafeViewBackward0", Gradient::View, product)
+        }
     }
 
     /// The cast that autocast makes of an operand: leaves that need gradients are cast once and kept until it ends.
@@ -621,14 +665,14 @@ impl<'t> Tensor<'t> {
 
 /// What a unary operation keeps for backward.
 #[derive(Clone, Copy)]
-enum Save {
+pub(super) enum Save {
     Nothing,
     Input,
     Output,
 }
 
 /// The dtype of a binary result: tensors without dimensions do not raise the type of those with some.
-fn promote(a: Dtype, a_layout: &Layout, b: Dtype, b_layout: &Layout) -> Dtype {
+pub(super) fn promote(a: Dtype, a_layout: &Layout, b: Dtype, b_layout: &Layout) -> Dtype {
     match (a_layout.shape().is_empty(), b_layout.shape().is_empty()) {
         (true, false) => b,
         (false, true) => a,

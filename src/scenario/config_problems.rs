@@ -116,9 +116,18 @@ fn head_problems(config: &HfConfig) -> Vec<FieldError> {
         let text = format!("heads are {width} wide, and rotary embeddings need an even width");
         problems.push(problem("head_dim", text));
     }
-    if let Some(kv) = config.num_key_value_heads.filter(|kv| !heads.is_multiple_of(*kv)) {
-        let text = format!("{heads} attention heads cannot share {kv} key and value heads evenly");
-        problems.push(problem("num_key_value_heads", text));
+    for (key, kv) in [
+        ("num_key_value_heads", config.num_key_value_heads),
+        ("num_global_key_value_heads", config.num_global_key_value_heads),
+    ] {
+        if let Some(kv) = kv.filter(|kv| !heads.is_multiple_of(*kv)) {
+            let text = format!("{heads} attention heads cannot share {kv} key and value heads evenly");
+            problems.push(problem(key, text));
+        }
+    }
+    if let Some(width) = config.global_head_dim.filter(|width| !width.is_multiple_of(2)) {
+        let text = format!("heads are {width} wide, and rotary embeddings need an even width");
+        problems.push(problem("global_head_dim", text));
     }
     if let (Some(keys), Some(values)) = (config.linear_num_key_heads, config.linear_num_value_heads)
         && !values.is_multiple_of(keys.max(1))
@@ -255,6 +264,11 @@ mod tests {
         assert_eq!(
             complaint(|c| c.head_dim = Some(63)),
             "model.head_dim: heads are 63 wide, and rotary embeddings need an even width"
+        );
+        assert_eq!(
+            complaint(|c| (c.global_head_dim, c.num_global_key_value_heads) = (Some(65), Some(4))),
+            "model.num_global_key_value_heads: 14 attention heads cannot share 4 key and value heads evenly; \
+             model.global_head_dim: heads are 65 wide, and rotary embeddings need an even width"
         );
     }
 

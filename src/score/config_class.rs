@@ -39,7 +39,13 @@ const WITHOUT_MEMORY: &[&str] = &[
 ];
 
 /// Arguments that classes take without declaring them.
-const UNDECLARED: &[&str] = &["head_dim", "partial_rotary_factor", "sliding_window_pattern"];
+const UNDECLARED: &[&str] = &[
+    "global_head_dim",
+    "head_dim",
+    "num_global_key_value_heads",
+    "partial_rotary_factor",
+    "sliding_window_pattern",
+];
 
 /// The configuration that a class makes of its arguments.
 ///

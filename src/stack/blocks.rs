@@ -49,7 +49,7 @@ fn each(layers: u32) -> Blocks {
 /// stand for themselves.
 pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
     let layers = u32::try_from(plan.arch.layers).unwrap_or(u32::MAX);
-    if detail == Detail::Full {
+    if detail == Detail::Full || passes_between_layers(plan) {
         return each(layers);
     }
     let apart = u32::try_from(plan.first_layer_with_tables()).unwrap_or(0);
@@ -115,6 +115,14 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
         order,
         bounded: if detail == Detail::Kinds { bounded } else { 0 },
     }
+}
+
+/// Do layers hand each other more than hidden states: keys and values with their gradients, the gradient of what all
+/// layers take a part of, or, to a reentrant checkpoint, the gradient that the layer before gets as well?
+fn passes_between_layers(plan: &Plan) -> bool {
+    let arch = &plan.arch;
+    let held = arch.shared_keys.is_some() && plan.checkpointing == Checkpointing::HfReentrant;
+    held || arch.per_layer.is_some() || arch.takes_keys(arch.layers.saturating_sub(1))
 }
 
 /// The number of this set of parts among those met.

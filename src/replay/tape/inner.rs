@@ -8,6 +8,7 @@ use crate::replay::expand::Entered;
 use crate::replay::fast_layer::CompiledLayer;
 use crate::replay::fast_lora::FastLora;
 use crate::replay::layout::Layout;
+use crate::replay::lent::Dictionary;
 use crate::replay::recording::{Alloc, Event, Place};
 use crate::replay::segment::{Fold, Order};
 
@@ -104,6 +105,12 @@ pub(in crate::replay) struct Inner {
     pub kept: Vec<(u32, Vec<u32>)>,
     /// Tensors that custom functions hold on their context, until the graph is dropped, and the group they are of.
     pub held: Vec<(u32, Group)>,
+    /// What layers leave to others, by forward pass.
+    pub dictionaries: Vec<Dictionary>,
+    /// The one that new checkpoints hold.
+    pub dictionary: u32,
+    /// Those that reentrant checkpoints hold until the graph is dropped.
+    pub kept_dictionaries: Vec<u32>,
     /// What the layers begin with, where one of each kind stands for all.
     pub entry: u32,
     /// Have layers turned out to differ that were taken for alike?

@@ -47,8 +47,7 @@ fn plain_attention<'t>(
     v: &Tensor<'t>,
     shared: &Shared<'t>,
 ) -> (Tensor<'t>, Tensor<'t>) {
-    let a = &plan.arch.attention;
-    let times = a.heads / a.kv_heads;
+    let times = heads_of(q) / heads_of(k);
     let (k, v) = (k.repeat_heads(times), v.repeat_heads(times));
     let mut weights = q.matmul_heads(&k.transpose(2, 3)).scale();
     if plan.arch.family.caps_scores() {
@@ -59,7 +58,11 @@ fn plain_attention<'t>(
     if let Some(mask) = &shared.mask {
         weights = weights.add(mask);
     }
-    weights = weights.softmax(Dtype::F32).to(q.dtype());
+    weights = match plan.arch.family.keeps_scores_dtype() {
+        // Autocast takes it in fp32 all the same.
+        true => weights.softmax(q.tape().autocast().map_or(weights.dtype(), |_| Dtype::F32)),
+        false => weights.softmax(Dtype::F32).to(q.dtype()),
+    };
     if plan.arch.family.has_dropout() {
         weights = weights.dropout();
     }
@@ -186,18 +189,18 @@ pub const GROUPED_HEAD_WIDTH: u64 = 256;
 /// sequence exchanged, and is contiguous. Eager attention returns its weights beside it, which the caller holds.
 pub fn attend<'t>(
     plan: &Plan,
+    layer: u32,
     q: &Tensor<'t>,
     k: &Tensor<'t>,
     v: &Tensor<'t>,
     shared: &Shared<'t>,
 ) -> (Tensor<'t>, Option<Tensor<'t>>) {
-    let out = match (plan.attention, &shared.mask) {
-        (AttentionKernel::Eager, _) => {
+    let masked = shared.mask.is_some();
+    match plan.kernel(layer.into(), masked) {
+        AttentionKernel::Eager => {
             let (out, weights) = plain_attention(plan, q, k, v, shared);
-            return (out, Some(weights));
+            (out, Some(weights))
         }
-        (_, Some(_)) => sdpa(plan, q, k, v, true, plan.masked_attention),
-        (kernel, None) => sdpa(plan, q, k, v, false, kernel),
-    };
-    (out, None)
+        kernel => (sdpa(plan, q, k, v, masked, kernel), None),
+    }
 }

@@ -85,8 +85,9 @@ fn shared_by_window<'t>(
         !(0..plan.arch.layers).all(|i| windowed(&i)),
         (0..plan.arch.layers).any(|i| windowed(&i)),
     );
-    let full = some_full.then(|| causal_mask(tape, plan, dtype, false));
-    let masked = some_windowed || plan.arch.family.masks_an_empty_window();
+    let full =
+        (some_full || plan.arch.family.masks_in_chunks()).then(|| causal_mask(tape, plan, dtype, false));
+    let masked = some_windowed || plan.arch.family.masks_an_idle_window();
     let mut sliding = masked.then(|| causal_mask(tape, plan, dtype, true));
     let idle = if some_windowed {
         None
@@ -98,9 +99,10 @@ fn shared_by_window<'t>(
         .recurrence
         .as_ref()
         .map(|_| recurrent_mask(tape, plan, padding));
-    let tables = rotary_tables(tape, plan, dtype);
+    let widths = rotated_widths(plan);
+    let tables = rotary_tables(tape, plan, if some_full { widths[0] } else { widths[1] }, dtype);
     let own_tables = (some_full && some_windowed && plan.arch.family.has_tables_by_window())
-        .then(|| rotary_tables(tape, plan, dtype));
+        .then(|| rotary_tables(tape, plan, widths[1], dtype));
     let shared = |(cos, sin): &(Tensor<'t>, Tensor<'t>), mask: Option<Tensor<'t>>| Shared {
         cos: cos.clone(),
         sin: sin.clone(),
@@ -109,6 +111,7 @@ fn shared_by_window<'t>(
             false => cos.clone(),
         },
         mask,
+        per_layer: None,
         cache: cache.cloned(),
     };
     ByWindow {
@@ -118,6 +121,13 @@ fn shared_by_window<'t>(
         _idle: idle,
         _positions: positions,
     }
+}
+
+/// Widths in which heads are rotated, in layers without a window and in those with one.
+pub(super) fn rotated_widths(plan: &Plan) -> [u64; 2] {
+    let usual = &plan.arch.attention;
+    let global = plan.arch.global_attention.as_ref().unwrap_or(usual);
+    [global.rotary_dim, usual.rotary_dim]
 }
 
 /// `torch.arange(seq_len) + past_seen_tokens`.
@@ -159,6 +169,23 @@ impl<'t> Model<'t> {
         }
     }
 
+    /// `get_per_layer_inputs`, then `project_per_layer_inputs` (`Gemma4TextModel`).
+    fn per_layer_inputs(&self, plan: &Plan, batch: &Batch<'t>, embeds: &Tensor<'t>) -> Option<Tensor<'t>> {
+        let (of_layer, beside) = (plan.arch.per_layer?, self.beside.as_ref()?);
+        let tape = embeds.tape();
+        let shape = [plan.batch, plan.seq, plan.arch.layers, of_layer.width];
+        let by_token = tape.within("embed_tokens_per_layer", || {
+            let table = beside.weight("embed_tokens_per_layer")?;
+            let rows = table.embedding(&batch.ids);
+            Some(rows.mul(&beside.scale()?.to(table.dtype())))
+        })?;
+        let by_token = by_token.reshape(&shape);
+        let mut projected = beside.linear("per_layer_model_projection", embeds).scale();
+        projected = projected.reshape(&shape);
+        projected = beside.norm(plan, "per_layer_projection_norm", &projected);
+        Some(projected.add(&by_token).scale())
+    }
+
     /// `LlamaModel.forward`: embedding, layers, norm. Beside the hidden states, what their graph holds as long as it lives.
     pub fn hidden_states(
         &self,
@@ -174,9 +201,11 @@ impl<'t> Model<'t> {
         if plan.arch.family.multiplies_embeddings() {
             embeds = embeds.scale();
         }
+        let per_layer = self.per_layer_inputs(plan, batch, &embeds);
         let positions = position_ids(tape, plan);
         let cache = plan.use_cache.then(|| Rc::new(Cache::new(tape)));
         let padding = batch.mask.as_ref();
+        let lent = plan.arch.shared_keys.map(|_| tape.dictionary());
         let shared = shared_by_window(tape, plan, positions, embeds.dtype(), padding, cache.as_ref());
         graph.extend(held_by_checkpoints(plan, &shared));
         let mut hidden = embeds.clone();
@@ -185,22 +214,39 @@ impl<'t> Model<'t> {
         }
         let entered = hidden.clone();
         for layer in &self.layers {
+            if plan.arch.is_skipped(layer.index.into()) {
+                continue;
+            }
             tape.enter_group(layer.group);
             let Some(shared) = shared.of(plan, layer.index) else {
                 continue;
             };
+            let mut own = None;
+            if let Some(all) = &per_layer {
+                let part = Some(all.one_of(2));
+                own = Some(Shared {
+                    per_layer: part,
+                    ..shared.clone()
+                });
+            }
+            let shared = own.as_ref().unwrap_or(shared);
             let held = shared.tensors();
             hidden = match plan.checkpointing {
                 Checkpointing::None | Checkpointing::Unsloth => layer.forward(plan, hidden.clone(), shared),
                 Checkpointing::Hf => {
+                    let held: Vec<_> = held.into_iter().chain(&shared.per_layer).collect();
                     tape.checkpoint(layer.index, &hidden, &held, |x| layer.forward(plan, x, shared))
                 }
                 Checkpointing::HfReentrant => {
-                    tape.checkpoint_reentrant(layer.index, &hidden, &held, |x| layer.forward(plan, x, shared))
+                    let second = shared.per_layer.as_ref();
+                    tape.checkpoint_reentrant(layer.index, &hidden, second, &held, |x| {
+                        layer.forward(plan, x, shared)
+                    })
                 }
             };
         }
         tape.enter_group(Group::default());
+        tape.close_dictionary();
         if tape.bounds_first_layers() {
             tape.leave_layers(&entered, &hidden);
         }
@@ -209,6 +255,8 @@ impl<'t> Model<'t> {
             true => hidden.liger_rms_norm(&self.norm, plan.arch.family.has_liger_norms_in_place()),
             false => norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref()),
         });
+        drop(shared);
+        drop(lent);
         (hidden, graph, cache)
     }
 
@@ -221,7 +269,7 @@ impl<'t> Model<'t> {
     pub fn backward(&self, tape: &'t Tape, plan: &Plan, loss: &Tensor<'t>) {
         tape.backward(loss, &|index, x, held| match (
             self.layers.iter().find(|l| l.index == index),
-            Shared::from_tensors(held),
+            Shared::from_tensors(plan, held),
         ) {
             (Some(layer), Some(shared)) => layer.forward(plan, x, &shared),
             _ => x,

@@ -42,10 +42,13 @@ impl<'t> Model<'t> {
         let mut logits = tape.within("lm_head", || {
             hidden.linear(self.head_weight(), self.head_bias.as_ref())
         });
+        if plan.arch.family.has_fp32_logits() {
+            logits = logits.to(Dtype::F32);
+        }
         if plan.arch.family.multiplies_logits() {
             logits = logits.scale();
         }
-        if plan.arch.family.caps_logits() {
+        if plan.arch.caps_logits {
             logits = logits.scale();
             logits = logits.squash("tanh");
             logits = logits.scale();

@@ -15,6 +15,8 @@ pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, window: bool) 
     if plan.flash_package {
         return None;
     }
+    let in_chunks = window && plan.arch.family.masks_in_chunks();
+    let left_padding = in_chunks.then(|| left_padding(tape, plan));
     let eager = plan.attention == AttentionKernel::Eager;
     let shortened = window && plan.arch.attention.sliding_window.is_some_and(|w| w <= s);
     if !eager && !shortened {
@@ -27,6 +29,7 @@ pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, window: bool) 
         }
     }
     let allowed = allowed_keys(tape, plan, window);
+    drop(left_padding);
     if !eager {
         return Some(allowed);
     }
@@ -71,6 +74,43 @@ fn find_packed_sequences(tape: &Tape, plan: &Plan) {
     let _all = temporary(&[], Dtype::Bool, "all");
 }
 
+/// Tokens of padding before each sequence (`create_chunked_causal_mask`).
+fn left_padding<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
+    let (b, s) = (plan.batch, plan.seq);
+    if !plan.padding {
+        return tape.temporary(&[b], Dtype::I64, "zeros");
+    }
+    let _equal = {
+        let sum = tape.temporary(&[b, s], Dtype::I64, "cumsum");
+        drop(tape.temporary(&[b, s], Dtype::I64, "cumsum"));
+        if b == 1 {
+            tape.scratch(SCAN_BYTES, "cumsum");
+        }
+        let _zeros = tape.temporary(&[b, s], Dtype::Bool, "zeros_like");
+        let equal = tape.temporary(&[b, s], Dtype::Bool, "__eq__");
+        drop(sum);
+        equal
+    };
+    tape.temporary(&[b], Dtype::I64, "sum")
+}
+
+/// `chunked_overlay`: keys and queries of one chunk.
+fn same_chunk<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
+    let (b, s) = (plan.batch, plan.seq);
+    // (idx - left_padding[batch_idx]) // chunk_size
+    let chunk = |shape: [u64; 4]| {
+        let distance = {
+            let _padding = tape.temporary(&[b, 1, 1, 1], Dtype::I64, "__getitem__");
+            tape.temporary(&shape, Dtype::I64, "sub")
+        };
+        let chunk = tape.temporary(&shape, Dtype::I64, "floor_divide");
+        drop(distance);
+        chunk
+    };
+    let (_keys, _queries) = (chunk([b, 1, 1, s]), chunk([b, 1, s, 1]));
+    tape.temporary(&[b, 1, s, s], Dtype::Bool, "eq")
+}
+
 /// `sdpa_mask`: true where a query may look at a key.
 fn allowed_keys<'t>(tape: &'t Tape, plan: &Plan, window: bool) -> Tensor<'t> {
     let (b, s) = (plan.batch, plan.seq);
@@ -87,7 +127,9 @@ fn allowed_keys<'t>(tape: &'t Tape, plan: &Plan, window: bool) -> Tensor<'t> {
         let _first = tape.temporary(&[1, 1, s, 1], Dtype::I64, "sub");
         tape.temporary(&[1, 1, s, s], Dtype::Bool, "gt")
     };
+    let in_chunks = || same_chunk(tape, plan);
     let causal = || match window {
+        true if plan.arch.family.masks_in_chunks() => both(tape, &in_chunks, &causal),
         true => both(tape, &near, &causal),
         false => causal(),
     };

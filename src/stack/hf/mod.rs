@@ -72,7 +72,8 @@ fn folded(plan: &Plan, detail: Detail) -> Tape {
 }
 
 fn first_step(plan: &Plan) -> u8 {
-    let both = (plan.keep_outputs && plan.use_cache) || biases::may_raise_the_first_step(plan);
+    let both = (plan.keep_outputs && (plan.use_cache || plan.arch.shared_keys.is_some()))
+        || biases::may_raise_the_first_step(plan);
     if both { 1 } else { 2 }
 }
 
@@ -81,6 +82,8 @@ fn first_step(plan: &Plan) -> u8 {
 fn bounds_first_layers(plan: &Plan) -> bool {
     plan.checkpointing != Checkpointing::None
         && !plan.keep_outputs
+        // The first layer's checkpoint is the last to hold what layers leave to others.
+        && plan.arch.shared_keys.is_none()
         && !biases::may_raise_the_first_step(plan)
         && !matches!(
             plan.optimizer,

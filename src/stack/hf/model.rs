@@ -1,10 +1,11 @@
 //! The modules of a decoder-only model with their weights, in the order of their registration.
 
+use super::forward::rotated_widths;
 use super::linear::{Base, Linear};
 use super::quantize;
 use super::weight_adapter::WeightAdapter;
 use crate::estimate::Category;
-use crate::model::{Family, Norm, Part, PartKind};
+use crate::model::{Correction, Family, Norm, Part, PartKind};
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Group, Place, Tape, Tensor};
 use crate::stack::{Detail, blocks};
@@ -31,6 +32,8 @@ pub struct Layer<'t> {
     pub parts: Vec<(Part, Module<'t>)>,
     /// What it holds beside its parameters.
     buffers: Vec<Tensor<'t>>,
+    /// What its result, or its embedding, is multiplied by.
+    scale: Option<Tensor<'t>>,
 }
 
 /// The model.
@@ -42,6 +45,8 @@ pub struct Model<'t> {
     pub embed_scale: Option<Tensor<'t>>,
     /// The layers that are recorded.
     pub layers: Vec<Layer<'t>>,
+    /// What it holds beside its layers, where it does.
+    pub beside: Option<Layer<'t>>,
     /// Final norm.
     pub norm: Tensor<'t>,
     /// Its bias.
@@ -57,6 +62,20 @@ pub struct Model<'t> {
     /// Weights that `modules_to_save` replaced.
     pub replaced: Vec<Tensor<'t>>,
 }
+
+/// The index of what a model holds beside its layers.
+pub(super) const BESIDE: u32 = u32::MAX;
+
+/// Parameters of modules that also have children, with the module.
+const OWN: [(&str, &str); 7] = [
+    ("self_attn.", "self_attn.sinks"),
+    ("linear_attn.", "linear_attn.dt_bias"),
+    ("linear_attn.", "linear_attn.A_log"),
+    ("router.", "router.scale"),
+    ("router.", "router.per_expert_scale"),
+    ("", "cross_attn_attn_gate"),
+    ("", "cross_attn_mlp_gate"),
+];
 
 /// A weight of the base model.
 fn weight<'t>(tape: &'t Tape, shape: &[u64], dtype: Dtype) -> Tensor<'t> {
@@ -78,16 +97,11 @@ impl<'t> Model<'t> {
         let mut layers: Vec<Layer<'t>> = blocks
             .recorded
             .into_iter()
-            .map(|(index, group)| Layer {
-                index,
-                group,
-                liger: plan.liger,
-                parts: Vec::new(),
-                buffers: Vec::new(),
-            })
+            .map(|(index, group)| Layer::new(plan, index, group))
             .collect();
+        let mut beside = a.per_layer.map(|_| Layer::new(plan, BESIDE, Group::default()));
         if plan.storage != Storage::Plain {
-            for layer in &mut layers {
+            for layer in layers.iter_mut().chain(&mut beside) {
                 layer.on(tape, |layer| layer.load_quantized(tape, plan, &mut constants));
             }
             tape.enter_group(Group::default());
@@ -95,7 +109,7 @@ impl<'t> Model<'t> {
         if plan.towers > 0 {
             constants.push(weight(tape, &[plan.towers], plan.dtype));
         }
-        let embed = weight(tape, &[a.vocab, a.hidden], plan.dtype);
+        let embed = weight(tape, &[a.embedding_rows(), a.hidden], plan.dtype);
         let buffer = |shape: &[u64], dtype, name| tape.tensor(shape, dtype, Category::Buffers, name);
         let embed_scale = a
             .family
@@ -105,9 +119,19 @@ impl<'t> Model<'t> {
             layer.on(tape, |layer| layer.load_rest(tape, plan));
         }
         tape.enter_group(Group::default());
-        let tables = if a.family.has_tables_by_window() { 2 } else { 1 };
-        let frequencies =
-            || (0..2 * tables).map(|_| buffer(&[a.attention.rotary_dim / 2], Dtype::F32, "inv_freq"));
+        // As they are and `original_inv_freq`, by kind of layer.
+        let widths = rotated_widths(plan);
+        let kinds = if a.family.has_tables_by_window() {
+            &widths[..]
+        } else {
+            &widths[1..]
+        };
+        let frequencies = || {
+            kinds
+                .iter()
+                .flat_map(|width| [width / 2; 2])
+                .map(|count| buffer(&[count], Dtype::F32, "inv_freq"))
+        };
         if a.family.rotates_before_its_norm() {
             constants.extend(frequencies());
         }
@@ -116,12 +140,16 @@ impl<'t> Model<'t> {
         if !a.family.rotates_before_its_norm() {
             constants.extend(frequencies());
         }
+        if let Some(beside) = &mut beside {
+            beside.on(tape, |beside| beside.load_rest(tape, plan));
+        }
         let head = (!a.tied).then(|| weight(tape, &[a.vocab, a.hidden], plan.dtype));
         let head_bias = (a.family.has_head_bias()).then(|| weight(tape, &[a.vocab], plan.dtype));
         Model {
             embed,
             embed_scale,
             layers,
+            beside,
             norm,
             norm_bias,
             head,
@@ -148,26 +176,15 @@ impl<'t> Model<'t> {
         f(&self.embed, true);
         for layer in &self.layers {
             tape.enter_group(layer.group);
-            let is_own = |(part, _): &&(Part, Module<'t>)| part.is_own();
-            let own = layer.parts.iter().filter(is_own);
-            for (part, module) in own.chain(layer.parts.iter().filter(|entry| !is_own(entry))) {
-                match module {
-                    Module::Linear(linear) => linear.for_each_weight(&mut f),
-                    Module::Weight(weight, adapter) => {
-                        let decays = !["norm", "bias"].iter().any(|name| part.path.contains(name));
-                        f(weight, decays);
-                        if let Some(adapter) = adapter {
-                            f(&adapter.a, true);
-                            f(&adapter.b, true);
-                        }
-                    }
-                }
-            }
+            layer.for_each_by_decay(&mut f);
         }
         tape.enter_group(Group::default());
         f(&self.norm, false);
         if let Some(bias) = &self.norm_bias {
             f(bias, false);
+        }
+        if let Some(beside) = &self.beside {
+            beside.for_each_by_decay(&mut f);
         }
         if let Some(head) = &self.head {
             f(head, true);
@@ -175,6 +192,11 @@ impl<'t> Model<'t> {
         if let Some(bias) = &self.head_bias {
             f(bias, false);
         }
+    }
+
+    /// The layers, and what the model holds beside them, to be changed.
+    pub fn modules_mut(&mut self) -> impl Iterator<Item = &mut Layer<'t>> {
+        self.layers.iter_mut().chain(&mut self.beside)
     }
 
     /// As [`Model::for_each_weight`], the trained ones.
@@ -188,11 +210,47 @@ impl<'t> Model<'t> {
 }
 
 impl<'t> Layer<'t> {
+    fn new(plan: &Plan, index: u32, group: Group) -> Self {
+        Layer {
+            index,
+            group,
+            liger: plan.liger,
+            parts: Vec::new(),
+            buffers: Vec::new(),
+            scale: None,
+        }
+    }
+
+    /// The parts that it is to hold.
+    fn declared(&self, plan: &Plan) -> Vec<Part> {
+        match self.index {
+            BESIDE => plan.arch.beside_layers(),
+            index => plan.arch.layer(index.into()),
+        }
+    }
+
+    /// Its weights as `model.parameters()` goes through them, and whether each decays.
+    pub(super) fn for_each_by_decay(&self, f: &mut dyn FnMut(&Tensor<'t>, bool)) {
+        for (part, module) in self.in_order_of_parameters() {
+            match module {
+                Module::Linear(linear) => linear.for_each_weight(f),
+                Module::Weight(weight, adapter) => {
+                    let decays = !["norm", "bias"].iter().any(|name| part.path.contains(name));
+                    f(weight, decays);
+                    if let Some(adapter) = adapter {
+                        f(&adapter.a, true);
+                        f(&adapter.b, true);
+                    }
+                }
+            }
+        }
+    }
+
     /// Runs `f` inside the layer's group and place.
     pub fn on<T>(&mut self, tape: &'t Tape, f: impl FnOnce(&mut Self) -> T) -> T {
         tape.enter_group(self.group);
         let outer = tape.enter(Place {
-            layer: Some(self.index),
+            layer: Some(self.index).filter(|&index| index != BESIDE),
             module: "",
         });
         let out = f(self);
@@ -207,6 +265,41 @@ impl<'t> Layer<'t> {
             // An architecture names only parts that it declares; a test runs every architecture.
             _ => x.clone(),
         }
+    }
+
+    /// What its result, or its embedding, is multiplied by.
+    pub fn scale(&self) -> Option<&Tensor<'t>> {
+        self.scale.as_ref()
+    }
+
+    /// The numbers that its activation function holds as buffers.
+    pub fn numbers(&self) -> [Option<&Tensor<'t>>; 2] {
+        [self.buffers.first(), self.buffers.get(1)]
+    }
+
+    /// Its parts as `model.parameters()` goes through them: what a module holds itself comes before what its children
+    /// hold, though it is loaded after them.
+    fn in_order_of_parameters(&self) -> impl Iterator<Item = &(Part, Module<'t>)> {
+        let module_of = |part: &Part| OWN.iter().find(|own| own.1 == part.path).map(|own| own.0);
+        let own = self
+            .parts
+            .iter()
+            .filter(move |(part, _)| module_of(part).is_some());
+        let has_own = own.clone().next().is_some();
+        let mut open = None;
+        self.parts.iter().flat_map(move |entry| {
+            let part = &entry.0;
+            let of = OWN
+                .iter()
+                .map(|own| own.0)
+                .find(|module| has_own && part.path.starts_with(module));
+            let begins = of.filter(|_| open != of);
+            open = of;
+            let first = own
+                .clone()
+                .filter(move |(part, _)| begins.is_some() && module_of(part) == begins);
+            first.chain(Some(entry).filter(|_| module_of(part).is_none()))
+        })
     }
 
     /// The bare parameter of this path.
@@ -246,7 +339,7 @@ impl<'t> Layer<'t> {
     }
 
     fn load_quantized(&mut self, tape: &'t Tape, plan: &Plan, tables: &mut Vec<Tensor<'t>>) {
-        let parts = plan.arch.layer(self.index.into());
+        let parts = self.declared(plan);
         self.parts.reserve(parts.len());
         for part in parts {
             let PartKind::Linear { inputs, outputs, .. } = part.kind else {
@@ -273,7 +366,7 @@ impl<'t> Layer<'t> {
     /// Everything that is not quantized, and the order of registration.
     fn load_rest(&mut self, tape: &'t Tape, plan: &Plan) {
         let mut quantized = std::mem::take(&mut self.parts).into_iter().peekable();
-        let parts = plan.arch.layer(self.index.into());
+        let parts = self.declared(plan);
         self.parts.reserve(parts.len());
         for part in parts {
             let module = match part.kind {
@@ -306,19 +399,33 @@ impl<'t> Layer<'t> {
                 }
             };
             self.parts.push((part, module));
+            if part.path == "embed_tokens_per_layer" {
+                self.scale = Some(tape.tensor(&[], plan.dtype, Category::Buffers, "embed_scale"));
+            }
+            // `beta` and `eps` (`XIELUActivation.__init__`)
+            if part.path == "mlp.act_fn.alpha_n" {
+                let numbers =
+                    ["beta", "eps"].map(|name| tape.tensor(&[], plan.dtype, Category::Buffers, name));
+                self.buffers.extend(numbers);
+            }
             // `e_score_correction_bias`, a buffer in fp32 of the router that it corrects.
-            let correction = plan.arch.buffers(self.index.into());
+            let correction = plan.arch.corrections(self.index.into());
             let behind = match plan.arch.family {
                 Family::MiniMaxM2 => "mlp.experts.down_proj",
                 _ => "mlp.gate.weight",
             };
             if part.path == behind && correction > 0 {
                 let groups = plan.arch.experts.as_ref().and_then(|experts| experts.groups);
-                let fp32 = groups.is_some_and(|groups| groups.fp32_correction);
-                let dtype = if fp32 { Dtype::F32 } else { plan.dtype };
+                let dtype = match groups.and_then(|groups| groups.correction) {
+                    Some(Correction::Fp32) => Dtype::F32,
+                    _ => plan.dtype,
+                };
                 let bias = tape.tensor(&[correction], dtype, Category::Buffers, "buffer");
                 self.buffers.push(bias);
             }
+        }
+        if plan.arch.family.scales_layers() && self.index != BESIDE {
+            self.scale = Some(tape.tensor(&[1], plan.dtype, Category::Buffers, "layer_scalar"));
         }
     }
 }

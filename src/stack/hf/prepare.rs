@@ -25,6 +25,12 @@ impl<'t> Model<'t> {
             None => self.for_each_weight(tape, |w| w.set_requires_grad(true)),
             Some(_) => self.add_adapters(tape, plan),
         }
+        // No gradient comes to layers that are passed by, and optimizers pass by what has none.
+        for layer in &self.layers {
+            if plan.arch.is_skipped(layer.index.into()) {
+                layer.for_each_by_decay(&mut |w, _| w.set_requires_grad(false));
+            }
+        }
     }
 
     /// The norms' weights become fp32, one after another.
@@ -64,6 +70,11 @@ impl<'t> Model<'t> {
         if let Some(bias) = &mut self.norm_bias {
             up(bias);
         }
+        for (_, module) in self.beside.iter_mut().flat_map(|beside| &mut beside.parts) {
+            if let Module::Weight(weight, _) = module {
+                up(weight);
+            }
+        }
         if let Some(head) = &mut self.head {
             up(head);
         }
@@ -84,7 +95,7 @@ impl<'t> Model<'t> {
         } else {
             plan.dtype
         };
-        for layer in &mut self.layers {
+        for layer in self.modules_mut() {
             layer.on(tape, |layer| {
                 for (name, linear) in layer.linears_mut() {
                     if lora.adapts(name) {
@@ -111,7 +122,7 @@ impl<'t> Model<'t> {
             });
         }
         self.save_modules(tape, lora.saves);
-        for layer in &mut self.layers {
+        for layer in self.modules_mut() {
             layer.on(tape, |layer| {
                 for (_, module) in &mut layer.parts {
                     let weights = match module {

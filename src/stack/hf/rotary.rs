@@ -16,6 +16,8 @@ pub struct Shared<'t> {
     pub positions: Tensor<'t>,
     /// Mask: batch x 1 x sequence x sequence, additive for eager attention, of booleans for fused kernels.
     pub mask: Option<Tensor<'t>>,
+    /// The layer's part of the embedding that every layer has of its own.
+    pub per_layer: Option<Tensor<'t>>,
     /// The key-value cache, without checkpointing.
     pub cache: Option<Rc<Cache<'t>>>,
 }
@@ -29,13 +31,16 @@ impl<'t> Shared<'t> {
             .collect()
     }
 
-    pub fn from_tensors(tensors: Vec<Tensor<'t>>) -> Option<Self> {
+    /// What a layer that is run again receives: the tensors above, and its part of the embedding of layers.
+    pub fn from_tensors(plan: &Plan, mut tensors: Vec<Tensor<'t>>) -> Option<Self> {
+        let per_layer = plan.arch.per_layer.and_then(|_| tensors.pop());
         let mut tensors = tensors.into_iter();
         Some(Shared {
             cos: tensors.next()?,
             sin: tensors.next()?,
             positions: tensors.next()?,
             mask: tensors.next(),
+            per_layer,
             cache: None,
         })
     }
@@ -136,9 +141,10 @@ fn section_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>,
     })
 }
 
-/// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states.
-pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
-    let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
+/// `LlamaRotaryEmbedding.forward`: cosine and sine in fp32, then in the dtype of the hidden states, for heads that are
+/// rotated in this width.
+pub fn rotary_tables<'t>(tape: &'t Tape, plan: &Plan, d: u64, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
+    let s = plan.seq;
     if plan.arch.family.has_complex_tables() {
         let table = complex_table(tape, plan);
         return (table.clone(), table);

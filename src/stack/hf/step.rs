@@ -111,7 +111,10 @@ impl<'t> Kept<'t> {
         let between = if plan.prepare_kbit { Dtype::F32 } else { plan.dtype };
         let logits = tape.temporary(
             &[plan.batch, plan.seq, plan.arch.vocab],
-            plan.autocast.unwrap_or(between),
+            match plan.arch.family.has_fp32_logits() {
+                true => Dtype::F32,
+                false => plan.autocast.unwrap_or(between),
+            },
             "linear",
         );
         let embeds = || {

@@ -14,7 +14,7 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
         layer,
         plan,
         x,
-        |x| latent::attention(layer, plan, x, shared, rotate_complex),
+        |x| latent::attention(layer, plan, x, shared, rotate_complex, &Tensor::clone),
         |x| match plan.arch.experts_of(layer.index.into()) {
             Some(experts) => glm4_moe::mixture(layer, plan, x, |x, router| {
                 route(plan, experts.per_token, x, router)

@@ -12,7 +12,7 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
         layer,
         plan,
         x,
-        |x| latent::attention(layer, plan, x, shared, rotate_pairs),
+        |x| latent::attention(layer, plan, x, shared, rotate_pairs, &Tensor::clone),
         |x| match plan.arch.experts_of(layer.index.into()) {
             Some(experts) => glm4_moe::mixture(layer, plan, x, |x, router| {
                 scored_router::route(plan, experts, x, router)

@@ -73,8 +73,9 @@ pub fn forward<'t>(
     routing: &Routing<'t>,
 ) -> Tensor<'t> {
     // The wrapper of what was wrapped last is the outermost.
-    let down = layer.wrapped("mlp.experts.down_proj");
-    let gate_up = layer.wrapped("mlp.experts.gate_up_proj");
+    let [gate_up, down] = plan.arch.family.expert_paths();
+    let down = layer.wrapped(down);
+    let gate_up = layer.wrapped(gate_up);
     let (Some(gate_up), Some(down)) = (gate_up, down) else {
         return x.clone();
     };

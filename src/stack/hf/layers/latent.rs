@@ -12,13 +12,14 @@ use crate::replay::Tensor;
 pub type Rotation =
     for<'a, 't> fn(&'a Tensor<'t>, &'a Tensor<'t>, &'a Shared<'t>) -> (Tensor<'t>, Tensor<'t>);
 
-/// `DeepseekV3Attention.forward`.
+/// `DeepseekV3Attention.forward`; `scaled`: what becomes of queries with their positions.
 pub fn attention<'t>(
     layer: &Layer<'t>,
     plan: &Plan,
     x: &Tensor<'t>,
     shared: &Shared<'t>,
     rotate: Rotation,
+    scaled: &dyn Fn(&Tensor<'t>) -> Tensor<'t>,
 ) -> Attended<'t> {
     let a = &plan.arch.attention;
     let Some(latent) = a.latent else {
@@ -35,10 +36,11 @@ pub fn attention<'t>(
     kv_nope = kv_nope.reshape(&[plan.batch, 1, plan.seq, latent.rank]);
     k_rot = k_rot.reshape(&[plan.batch, 1, plan.seq, latent.rotary]);
 
-    let query_states = x.tape().within("self_attn", || {
+    let mut query_states = x.tape().within("self_attn", || {
         (q_rot, k_rot) = rotate(&q_rot, &k_rot, shared);
         q_pass.cat_last(&q_rot)
     });
+    query_states = scaled(&query_states);
     let (key_states, value_states) = expand(layer, plan, &kv_nope, &k_rot);
     layer.attend(plan, query_states, key_states, value_states, shared)
 }

@@ -28,7 +28,7 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
 }
 
 /// `get_llama_4_attn_scale(position_ids, ...).to(dtype)`.
-fn attention_scale<'t>(plan: &Plan, positions: &Tensor<'t>, dtype: Dtype) -> Tensor<'t> {
+pub(super) fn attention_scale<'t>(plan: &Plan, positions: &Tensor<'t>, dtype: Dtype) -> Tensor<'t> {
     let tape = positions.tape();
     tape.within("self_attn", || {
         let step = |op| tape.temporary(&[1, 1, plan.seq, 1], Dtype::F32, op);

@@ -1,5 +1,6 @@
 //! Decoder layers, one architecture a file, each written as its modeling code in transformers.
 
+mod apertus;
 mod cohere;
 mod convolution;
 mod deepseek_v2;
@@ -9,6 +10,7 @@ mod exaone4;
 mod experts;
 mod gemma;
 mod gemma2;
+mod gemma4;
 mod glm;
 mod glm4_moe;
 mod gpt_oss;
@@ -18,9 +20,12 @@ mod hunyuan;
 mod latent;
 mod lfm2;
 mod llama;
+mod llama4;
 mod minimax_m2;
 mod ministral3;
+mod mistral4;
 mod mixtral;
+mod mllama;
 mod olmo2;
 mod olmoe;
 mod phi;
@@ -55,7 +60,9 @@ impl<'t> Layer<'t> {
         let layer = match plan.arch.family {
             Family::Llama | Family::SmolLm3 => llama::layer,
             Family::Gemma => gemma::layer,
+            Family::Mllama => mllama::layer,
             Family::Gemma2 | Family::Gemma3 => gemma2::layer,
+            Family::Gemma4 => gemma4::layer,
             Family::Phi => phi::layer,
             Family::Phi3 => phi3::layer,
             Family::Granite => granite::layer,
@@ -76,6 +83,9 @@ impl<'t> Layer<'t> {
             Family::GraniteHybrid => granite_hybrid::layer,
             Family::DeepseekV2 => deepseek_v2::layer,
             Family::DeepseekV3 => deepseek_v3::layer,
+            Family::Mistral4 => mistral4::layer,
+            Family::Llama4 => llama4::layer,
+            Family::Apertus => apertus::layer,
             Family::Mixtral => mixtral::layer,
             Family::GptOss => gpt_oss::layer,
             Family::Qwen35 => qwen3_5::layer,
@@ -87,7 +97,7 @@ impl<'t> Layer<'t> {
     }
 
     /// The architecture's norm by the weight of this path.
-    fn norm(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
+    pub(super) fn norm(&self, plan: &Plan, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
         match self.weight(path) {
             Some(weight) if self.liger => x.tape().within(path, || {
                 x.liger_rms_norm(weight, plan.arch.family.has_liger_norms_in_place())
@@ -160,12 +170,12 @@ impl<'t> Layer<'t> {
         v: &mut Tensor<'t>,
         shared: &Shared<'t>,
     ) -> Attended<'t> {
-        let a = &plan.arch.attention;
+        let a = plan.arch.attention_of(self.index.into());
         q.tape().within("self_attn", || {
             if let Some(cache) = &shared.cache {
                 (*k, *v) = cache.update(k, v, plan.arch.is_windowed(self.index.into()));
             }
-            let (mut out, weights) = attend(plan, q, k, v, shared);
+            let (mut out, weights) = attend(plan, self.index, q, k, v, shared);
             out = out.reshape(&[plan.batch, plan.seq, a.heads * a.value_dim]);
             (out, weights)
         })

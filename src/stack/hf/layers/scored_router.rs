@@ -3,7 +3,7 @@
 
 use super::super::weight_adapter::Wrapped;
 use super::experts::{Routing, rows};
-use crate::model::Experts;
+use crate::model::{Correction, Experts};
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
 
@@ -15,7 +15,12 @@ pub fn route<'t>(plan: &Plan, experts: &Experts, x: &Tensor<'t>, router: &Wrappe
         x.linear(&weight, None)
     };
     let scores = logits.squash("sigmoid");
-    let chosen = Choice::new(plan, experts, &scores);
+    chosen(plan, experts, logits, &scores)
+}
+
+/// The experts of the highest scores, and their weights.
+pub fn chosen<'t>(plan: &Plan, experts: &Experts, logits: Tensor<'t>, scores: &Tensor<'t>) -> Routing<'t> {
+    let chosen = Choice::new(plan, experts, scores);
     let mut weights = scores.gather_last(&chosen.places);
     let _denominator = if experts.normalize {
         let sum = weights.sum(1, true);
@@ -45,18 +50,19 @@ impl<'t> Choice<'t> {
         let tape = scores.tape();
         let tokens = plan.batch * plan.seq;
         let (groups, chosen) = experts.groups.map_or((1, 1), |g| (g.count, g.chosen));
-        let correction = match experts.groups {
-            Some(groups) if groups.fp32_correction => Dtype::F32,
-            _ => plan.dtype,
+        let correction = match experts.groups.and_then(|groups| groups.correction) {
+            Some(Correction::Fp32) => Some(Dtype::F32),
+            Some(Correction::AsWeights) => Some(plan.dtype),
+            None => None,
         };
-        let choice = scores.dtype().promote(correction);
+        let choice = correction.map_or(scores.dtype(), |dtype| scores.dtype().promote(dtype));
         // Autocast sums in fp32.
         let summed = tape.autocast().map_or(choice, |_| Dtype::F32);
         let new = |shape: &[u64], dtype, op| tape.temporary(shape, dtype, op);
         let all = |dtype, op| new(&[tokens, experts.count], dtype, op);
         let holds_graph = tape.holds_graph() && scores.requires_grad();
 
-        let mut for_choice = all(choice, "add");
+        let mut for_choice = correction.map(|_| all(choice, "add"));
         let best = new(&[tokens, groups, 2], choice, "topk");
         let best_places = Some(new(&[tokens, groups, 2], Dtype::I64, "topk")).filter(|_| holds_graph);
         let group_scores = new(&[tokens, groups], summed, "sum");
@@ -74,7 +80,7 @@ impl<'t> Choice<'t> {
         for_choice = {
             let masked = all(choice, "masked_fill");
             drop(for_choice);
-            masked
+            Some(masked)
         };
         let left_out = Some(left_out).filter(|_| holds_graph);
         let values = new(&[tokens, experts.per_token], choice, "topk");
@@ -83,7 +89,7 @@ impl<'t> Choice<'t> {
         Choice {
             places,
             _held: [
-                Some(for_choice),
+                for_choice,
                 best_places,
                 Some(group_scores),
                 Some(group_places),

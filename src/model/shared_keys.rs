@@ -1,0 +1,80 @@
+//! Layers that differ by their place: heads of two widths, and last layers that take keys and values from earlier ones
+//! (Gemma 4, `transformers/models/gemma4/configuration_gemma4.py`).
+
+use super::{Architecture, Attention, Family, HfConfig};
+
+/// The last layers, which have no keys and values of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedKeys {
+    /// The first of them.
+    pub first: u64,
+    /// Is their MLP twice as wide (`use_double_wide_mlp`)?
+    pub wide_mlp: bool,
+}
+
+impl SharedKeys {
+    /// The sharing of a configuration, where its family knows one.
+    pub(super) fn of(config: &HfConfig, family: Family) -> Option<Self> {
+        (family == Family::Gemma4).then(|| SharedKeys {
+            first: config
+                .num_hidden_layers
+                .saturating_sub(config.num_kv_shared_layers.unwrap_or(0)),
+            wide_mlp: config.use_double_wide_mlp == Some(true),
+        })
+    }
+}
+
+impl Attention {
+    /// The attention of layers without a window, where it has widths of its own.
+    pub(super) fn without_window(&self, config: &HfConfig, family: Family) -> Option<Self> {
+        if family != Family::Gemma4 {
+            return None;
+        }
+        let same = config.attention_k_eq_v == Some(true);
+        let head_dim = config.global_head_dim.unwrap_or(512);
+        Some(Attention {
+            kv_heads: match config.num_global_key_value_heads {
+                Some(heads) if same => heads.max(1),
+                _ => self.kv_heads,
+            },
+            head_dim,
+            value_dim: head_dim,
+            rotary_dim: head_dim,
+            keys_are_values: same,
+            ..self.clone()
+        })
+    }
+}
+
+impl Architecture {
+    /// The attention of this layer.
+    pub fn attention_of(&self, index: u64) -> &Attention {
+        match &self.global_attention {
+            Some(global) if !self.is_windowed(index) => global,
+            _ => &self.attention,
+        }
+    }
+
+    /// Has this layer keys and values of an earlier one?
+    pub fn takes_keys(&self, index: u64) -> bool {
+        self.shared_keys
+            .is_some_and(|shared| index >= shared.first && shared.first > 0)
+    }
+
+    /// Does this layer leave its keys and values to later ones? The last of either kind before those that take them, even
+    /// if none does (`store_full_length_kv`).
+    pub fn lends_keys(&self, index: u64) -> bool {
+        self.shared_keys.is_some_and(|shared| {
+            let alike = |other: u64| self.is_windowed(other) == self.is_windowed(index);
+            index < shared.first && !(index + 1..shared.first).any(alike)
+        })
+    }
+
+    /// Width of the MLP of this layer.
+    pub fn mlp_width(&self, index: u64) -> u64 {
+        match self.shared_keys {
+            Some(shared) if shared.wide_mlp && self.takes_keys(index) => self.mlp.width.saturating_mul(2),
+            _ => self.mlp.width,
+        }
+    }
+}
