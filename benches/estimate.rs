@@ -8,7 +8,7 @@ use plimsoll::estimate::{estimate, fit, grid, peak_allocated};
 use plimsoll::plan::{Plan, config};
 use plimsoll::replay::serve::serve;
 use plimsoll::scenario::{Lora, ModelRef, Scenario, Targets};
-use plimsoll::stack::{Detail, events, peak, record};
+use plimsoll::stack::{Detail, peak, record, turns};
 use std::hint::black_box;
 
 /// Llama-3.1-8B with QLoRA on the Hugging Face stack, of this many layers.
@@ -77,9 +77,9 @@ fn full(c: &mut Criterion) {
     c.bench_function("full event list, every layer replayed", |b| {
         b.iter(|| record(black_box(&plan), Detail::Full))
     });
-    c.bench_function("full event list", |b| b.iter(|| events(black_box(&plan))));
+    c.bench_function("full event list", |b| b.iter(|| turns(black_box(&plan))));
     c.bench_function("full event list with the allocator", |b| {
-        b.iter(|| serve(&events(black_box(&plan)), None));
+        b.iter(|| serve(&turns(black_box(&plan)), None));
     });
     c.bench_function("fit", |b| b.iter(|| fit(black_box(&scenario))));
     c.bench_function("estimate", |b| b.iter(|| estimate(black_box(&scenario))));

@@ -4,14 +4,15 @@
 use plimsoll::estimate::{grid, peak_allocated};
 use plimsoll::model::HfConfig;
 use plimsoll::plan::Plan;
-use plimsoll::replay::serve::{Trials, serve};
-use plimsoll::replay::{Event, Recording, segment};
+use plimsoll::replay::serve::{Served, serve};
+use plimsoll::replay::trials::Trials;
+use plimsoll::replay::{Event, Recording, Turns, segment};
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
     Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use plimsoll::score;
-use plimsoll::stack::{Detail, events, hf, peak, record};
+use plimsoll::stack::{Detail, hf, peak, record, turns, unsloth};
 use proptest::prelude::*;
 
 #[track_caller]
@@ -25,7 +26,7 @@ fn both_ways_agree(scenario: &Scenario) {
 #[track_caller]
 fn both_lists_agree(scenario: &Scenario) {
     if let Ok(plan) = Plan::new(scenario) {
-        let (full, expanded) = (record(&plan, Detail::Full), events(&plan));
+        let (full, expanded) = (record(&plan, Detail::Full), turns(&plan).list());
         // What is dropped at one time is dropped in any order.
         let sorted = |recording: &Recording| {
             let mut events = recording.events.clone();
@@ -41,6 +42,14 @@ fn both_lists_agree(scenario: &Scenario) {
         assert!(sorted(&full) == sorted(&expanded), "{}", scenario.to_fragment());
         assert!(full.allocs == expanded.allocs, "{}", scenario.to_fragment());
     }
+}
+
+/// What serving came to, without where in the list it was.
+fn figures(served: &Served) -> impl PartialEq + std::fmt::Debug + use<> {
+    let allocated = (served.peak_allocated, served.highest_allocated);
+    let reserved = (served.peak_reserved, served.highest_reserved);
+    let live = served.highest.as_ref().map(|highest| highest.live);
+    (allocated, reserved, live, served.phases.clone())
 }
 
 #[test]
@@ -363,15 +372,17 @@ proptest! {
     ) {
         let scenario = Scenario { expandable_segments, ..scenario };
         if let Ok(plan) = Plan::new(&scenario) {
-            let recording = record(&plan, Detail::Full);
-            let served = serve(&recording, None).unwrap();
-            let mut trials = Trials::new(&recording, &served);
+            let turns = turns(&plan);
+            let served = serve(&turns, None).unwrap();
+            let listed = serve(&Turns::once(turns.list()), None).unwrap();
+            prop_assert_eq!(figures(&served), figures(&listed));
+            let mut trials = Trials::new(&turns, &served);
             // As a bisection goes: above what failed, below what worked.
             let (mut fails, mut works) = (served.highest_allocated, served.highest_reserved);
             for part in parts {
                 let capacity = fails + (works - fails) * part / 64;
                 let gets_through = trials.gets_through(capacity);
-                prop_assert_eq!(gets_through, serve(&recording, Some(capacity)).is_ok());
+                prop_assert_eq!(gets_through, serve(&turns, Some(capacity)).is_ok());
                 if gets_through { works = capacity } else { fails = capacity }
             }
         }
@@ -380,11 +391,15 @@ proptest! {
     #[test]
     fn segments_and_the_full_list_agree_on_any_run_of_unsloth(scenario in unsloth_scenario()) {
         both_ways_agree(&scenario);
+        both_lists_agree(&scenario);
     }
 }
 
 #[test]
 fn the_default_list_follows_from_one_layer_of_each_kind() {
     let plan = Plan::new(&Scenario::default()).unwrap();
-    assert!(hf::record_expanded(&plan).is_some());
+    assert!(hf::turns(&plan).is_some());
+    let mut scenario = Scenario::default();
+    scenario.set_stack(Stack::Unsloth);
+    assert!(unsloth::turns(&Plan::new(&scenario).unwrap()).is_some());
 }

@@ -1,8 +1,9 @@
 //! The least device memory with which a run gets through: under pressure the allocator gives cached segments back.
 
 use crate::bytes::MIB;
-use crate::replay::Recording;
-use crate::replay::serve::{Served, Trials};
+use crate::replay::Turns;
+use crate::replay::serve::Served;
+use crate::replay::trials::Trials;
 
 /// Answers are multiples of this, rounded up.
 const STEP: u64 = 32 * MIB;
@@ -22,8 +23,8 @@ pub struct Bracket {
 /// by bisection between what is allocated and what is reserved, as far as `enough` asks for. Getting through is not quite
 /// monotonic (where cached segments are given back decides how what follows is laid out), so the bracket is part of the
 /// definition: it is the one that measured figures were found with.
-pub fn bisect(recording: &Recording, served: &Served, enough: impl Fn(Bracket) -> bool) -> Bracket {
-    let mut trials = Trials::new(recording, served);
+pub fn bisect(turns: &Turns, served: &Served, enough: impl Fn(Bracket) -> bool) -> Bracket {
+    let mut trials = Trials::new(turns, served);
     let mut gets_through = |steps: u64| trials.gets_through(steps * STEP);
     let mut fails = served.peak_allocated.saturating_sub(BELOW) / STEP;
     // Below what is allocated nothing gets through.

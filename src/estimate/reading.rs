@@ -1,8 +1,8 @@
 //! Reads a served recording: the moment of the peak, what is alive then, the highest point of each phase.
 
 use super::{Category, Peak, PhasePeak};
-use crate::replay::serve::Served;
-use crate::replay::{Alloc, Event, Phase, Recording};
+use crate::replay::serve::{Highest, Served};
+use crate::replay::{Alloc, Phase, Turns};
 use std::collections::BTreeMap;
 
 /// What a recording tells.
@@ -16,125 +16,49 @@ pub struct Reading {
     pub phases: Vec<PhasePeak>,
 }
 
-/// When an allocation lives, in phases.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Life {
-    born: u32,
-    died: u32,
-}
-
-impl Life {
-    /// From the first phase on, for good.
-    pub(super) const FOREVER: Life = Life {
-        born: 0,
-        died: u32::MAX,
+/// Reads what serving a list came to.
+pub fn read(turns: &Turns, served: &Served) -> Reading {
+    let phases = served.phases.iter().map(|bytes| {
+        let (phase, step, micro) = bytes.phase;
+        PhasePeak {
+            phase: phase.name().into(),
+            step: step.into(),
+            micro: micro.into(),
+            peak_bytes: bytes.peak,
+            end_bytes: bytes.end,
+        }
+    });
+    let loading = Peak {
+        phase: "load".into(),
+        place: "load".into(),
+        description: "loading".into(),
+        step: 0,
     };
-}
-
-/// When each allocation of a recording lives.
-pub(super) fn lives(recording: &Recording) -> Vec<Life> {
-    let mut lives = vec![Life::FOREVER; recording.allocs.len()];
-    let mut phases = 0u32;
-    for event in &recording.events {
-        match *event {
-            Event::Phase(..) => phases += 1,
-            Event::Alloc(i) => lives[i as usize].born = phases.saturating_sub(1),
-            Event::Free(i) => lives[i as usize].died = phases.saturating_sub(1),
-            Event::EmptyCache => {}
-        }
-    }
-    lives
-}
-
-/// Reads a full recording.
-pub fn read(recording: &Recording, served: &Served) -> Reading {
-    let lives = lives(recording);
-    let mut phases: Vec<PhasePeak> = Vec::new();
-    let mut kinds: Vec<Phase> = Vec::new();
-    let (mut live, mut highest, mut at, mut last) = (0u64, 0u64, 0usize, None);
-    for (index, event) in recording.events.iter().enumerate() {
-        match *event {
-            Event::Phase(phase, step, micro) => {
-                kinds.push(phase);
-                phases.push(PhasePeak {
-                    phase: phase.name().into(),
-                    step: step.into(),
-                    micro: micro.into(),
-                    peak_bytes: live,
-                    end_bytes: live,
-                });
-                continue;
-            }
-            Event::Alloc(i) => {
-                live += served.blocks[i as usize];
-                if live > highest && kinds.last().is_some_and(|&k| k != Phase::Load) {
-                    (highest, at, last) = (live, index, Some(i));
-                }
-            }
-            Event::Free(i) => live -= served.blocks[i as usize],
-            Event::EmptyCache => {}
-        }
-        if let Some(phase) = phases.last_mut() {
-            phase.peak_bytes = phase.peak_bytes.max(live);
-            phase.end_bytes = live;
-        }
-    }
-    let alive = alive_after(&recording.events, at, recording.allocs.len());
     let mut breakdown = BTreeMap::new();
-    for i in alive {
-        let category = category(&recording.allocs[i as usize], lives[i as usize], &kinds);
-        *breakdown.entry(category).or_insert(0) += served.blocks[i as usize];
+    if let Some(highest) = &served.highest {
+        let live = Category::ALL.iter().copied().zip(highest.live);
+        breakdown.extend(live.filter(|&(_, bytes)| bytes > 0));
     }
-    let peak = match last {
-        Some(i) => {
-            let ordinal = lives[i as usize].born as usize;
-            let category = category(&recording.allocs[i as usize], lives[i as usize], &kinds);
-            describe(
-                &recording.allocs[i as usize],
-                category,
-                kinds[ordinal],
-                phases[ordinal].step,
-            )
-        }
-        None => Peak {
-            phase: "load".into(),
-            place: "load".into(),
-            description: "loading".into(),
-            step: 0,
-        },
-    };
     Reading {
-        peak,
+        peak: served
+            .highest
+            .as_ref()
+            .and_then(|highest| peak(turns, served, highest))
+            .unwrap_or(loading),
         breakdown,
-        phases,
+        phases: phases.collect(),
     }
 }
 
-/// Allocations that are alive after the event of this index.
-fn alive_after(events: &[Event], at: usize, allocs: usize) -> Vec<u32> {
-    let mut alive = vec![false; allocs];
-    for event in events.iter().take(at + 1) {
-        match *event {
-            Event::Alloc(i) => alive[i as usize] = true,
-            Event::Free(i) => alive[i as usize] = false,
-            _ => {}
-        }
+/// The moment of the peak.
+fn peak(turns: &Turns, served: &Served, highest: &Highest) -> Option<Peak> {
+    let recording = turns.recording();
+    let mut alloc = *recording.allocs.get(highest.alloc as usize)?;
+    if let (Some(named), Some(layer)) = (&mut alloc.place.layer, highest.layer) {
+        *named = layer;
     }
-    (0..allocs as u32).filter(|&i| alive[i as usize]).collect()
-}
-
-/// What an allocation is: said at its birth, or seen from when it was made and dropped.
-pub(super) fn category(alloc: &Alloc, life: Life, phases: &[Phase]) -> Category {
-    if let Some(category) = alloc.category {
-        return category;
-    }
-    let survives = life.died > life.born;
-    match phases.get(life.born as usize) {
-        Some(Phase::Forward) if survives => Category::Activations,
-        Some(Phase::Backward) if alloc.recompute => Category::Recomputed,
-        _ if survives => Category::Other,
-        _ => Category::Temporaries,
-    }
+    let (phase, step, _) = served.phases.get(highest.phase)?.phase;
+    Some(describe(&alloc, highest.category, phase, step.into()))
 }
 
 /// Where the run is when this is allocated or freed.

@@ -4,7 +4,7 @@ use super::capacity::{self, Bracket};
 use super::{COST_MODEL, Estimate, EstimateError, notes, process, reading, verdict};
 use crate::catalog;
 use crate::plan::Plan;
-use crate::replay::Recording;
+use crate::replay::Turns;
 use crate::replay::serve::{Served, serve};
 use crate::scenario::Scenario;
 use crate::stack::{self, hf::managed_bytes};
@@ -13,7 +13,7 @@ use crate::stack::{self, hf::managed_bytes};
 #[derive(Debug)]
 pub(crate) struct Run {
     plan: Plan,
-    recording: Recording,
+    turns: Turns,
     served: Served,
 }
 
@@ -23,29 +23,21 @@ impl Run {
     /// # Errors
     /// [`EstimateError::NotModelled`] when more is asked for than any device has addresses.
     pub fn of(plan: Plan) -> Result<Self, EstimateError> {
-        let recording = stack::events(&plan);
+        let turns = stack::turns(&plan);
         let served =
-            serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
-        Ok(Run {
-            plan,
-            recording,
-            served,
-        })
+            serve(&turns, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
+        Ok(Run { plan, turns, served })
     }
 
     /// The least capacity for the allocator, as far as `enough` asks for.
     pub fn bracket(&self, enough: impl Fn(Bracket) -> bool) -> Bracket {
-        capacity::bisect(&self.recording, &self.served, enough)
+        capacity::bisect(&self.turns, &self.served, enough)
     }
 
     /// The estimate of the scenario that the plan was made of.
     pub fn estimate(&self, scenario: &Scenario) -> Estimate {
-        let Run {
-            plan,
-            recording,
-            served,
-        } = self;
-        let reading = reading::read(recording, served);
+        let Run { plan, turns, served } = self;
+        let reading = reading::read(turns, served);
         let least_capacity = self.bracket(|_| false).at_most;
         let context = process::context(plan.device.capability, scenario.stack);
         let gpu = scenario.gpu.as_deref().and_then(catalog::gpu);

@@ -1,10 +1,10 @@
 //! A run over time: every allocation and free of the replay with what it is, ready to be drawn at any width and to be
 //! asked what is alive at any moment. Time is counted in events; the replay knows no clock.
 
-use super::reading::{self, Life};
+use super::reading;
 use super::{Category, EstimateError, resolve};
-use crate::replay::serve::serve;
-use crate::replay::{Alloc, Event, Phase, Recording};
+use crate::replay::serve::blocks;
+use crate::replay::{Alloc, Event, Phase, Recording, Turns};
 use crate::scenario::Scenario;
 use crate::sort::sort_by_key;
 use crate::stack::{Detail, record};
@@ -97,14 +97,12 @@ impl Timeline {
     /// # Errors
     /// As [`estimate`](super::estimate).
     pub fn of(scenario: &Scenario) -> Result<Self, EstimateError> {
-        let recording = record(&resolve(scenario)?, Detail::Full);
-        let served =
-            serve(&recording, None).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
-        Ok(Timeline::read(&recording, &served.blocks))
+        let turns = Turns::once(record(&resolve(scenario)?, Detail::Full));
+        let blocks = blocks(&turns).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
+        Ok(Timeline::read(turns.recording(), &blocks))
     }
 
     fn read(recording: &Recording, blocks: &[u64]) -> Self {
-        let lives = reading::lives(recording);
         let mut moments = Vec::with_capacity(recording.events.len());
         let mut alive = vec![0..u32::MAX; recording.allocs.len()];
         let mut spans: Vec<Span> = Vec::new();
@@ -140,10 +138,10 @@ impl Timeline {
                 span.moments.end = moments.len();
             }
         }
-        let phases: Vec<Phase> = spans.iter().map(|span| span.phase).collect();
+        let categories = recording.categories();
         let tensor = |(i, alloc): (usize, &Alloc)| Tensor {
             alloc: *alloc,
-            category: reading::category(alloc, lives.get(i).copied().unwrap_or(Life::FOREVER), &phases),
+            category: categories[i],
             bytes: blocks[i],
             alive: alive[i].clone(),
         };

@@ -6,7 +6,7 @@
 //! of a block is split off when it is at least 512 B (small pool) or more than 1 MiB (large pool); else it stays in the
 //! block and counts as allocated. A freed block merges with its free neighbours.
 
-use super::free_list::FreeList;
+use super::blocks::{Blocks, NONE};
 use super::limit::Limit;
 use super::segment::rounded;
 use super::serve::Memory;
@@ -18,25 +18,11 @@ const LARGE_SEGMENT: u64 = 20 * MIB;
 const MIN_LARGE_REQUEST: u64 = 10 * MIB;
 const ROUND_LARGE: u64 = 2 * MIB;
 
-const NONE: u32 = u32::MAX;
-
-#[derive(Clone, Copy, Debug)]
-struct Block {
-    address: u64,
-    size: u64,
-    previous: u32,
-    next: u32,
-    small: bool,
-    used: bool,
-}
-
 /// The allocator's state.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Allocator {
-    blocks: Vec<Block>,
-    spare: Vec<u32>,
-    /// Free blocks: small pool, large pool.
-    free: [FreeList; 2],
+    /// Blocks of the small pool, 0, and of the large pool, 1.
+    blocks: Blocks,
     top: u64,
     /// Device memory for segments.
     limit: Limit,
@@ -54,35 +40,29 @@ pub struct Allocator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
 
+impl Clone for Allocator {
+    fn clone(&self) -> Self {
+        Allocator {
+            blocks: self.blocks.clone(),
+            ..*self
+        }
+    }
+
+    /// As `clone`, into the memory that is there.
+    fn clone_from(&mut self, other: &Self) {
+        self.blocks.clone_from(&other.blocks);
+        (self.top, self.limit) = (other.top, other.limit);
+        (self.reserved, self.allocated) = (other.reserved, other.allocated);
+        (self.peak_reserved, self.peak_allocated) = (other.peak_reserved, other.peak_allocated);
+    }
+}
+
 impl Allocator {
     /// An allocator over a device with this much memory for it, unlimited with `None`.
     pub fn new(capacity: Option<u64>) -> Self {
         Allocator {
             limit: Limit::new(capacity),
             ..Allocator::default()
-        }
-    }
-
-    fn keep(&mut self, index: u32) {
-        let b = self.blocks[index as usize];
-        self.free[usize::from(!b.small)].insert(b.size, b.address, index);
-    }
-
-    fn unkeep(&mut self, index: u32) {
-        let b = self.blocks[index as usize];
-        self.free[usize::from(!b.small)].remove(b.size, b.address);
-    }
-
-    fn push(&mut self, block: Block) -> u32 {
-        match self.spare.pop() {
-            Some(index) => {
-                self.blocks[index as usize] = block;
-                index
-            }
-            None => {
-                self.blocks.push(block);
-                self.blocks.len() as u32 - 1
-            }
         }
     }
 
@@ -93,37 +73,27 @@ impl Allocator {
     pub fn malloc(&mut self, bytes: u64) -> Result<u32, OutOfMemory> {
         let size = rounded(bytes.max(1));
         let small = size <= SMALL_REQUEST;
-        let pool = usize::from(!small);
-        let index = match self.free[pool].take(size) {
-            Some(index) => index,
+        let index = match self.blocks.best(u8::from(!small), size) {
+            Some(index) => {
+                self.blocks.unkeep(index);
+                index
+            }
             None => self.new_segment(size, small)?,
         };
-        let rest = self.blocks[index as usize].size - size;
+        let block = &mut self.blocks[index];
+        block.used = true;
+        let rest = block.size - size;
         let split = if small {
             rest >= super::segment::MIN_BLOCK
         } else {
             rest > SMALL_REQUEST
         };
-        if split {
-            let block = self.blocks[index as usize];
-            let remainder = self.push(Block {
-                address: block.address + size,
-                size: rest,
-                previous: index,
-                next: block.next,
-                small,
-                used: false,
-            });
-            if block.next != NONE {
-                self.blocks[block.next as usize].previous = remainder;
-            }
-            self.blocks[index as usize].next = remainder;
-            self.blocks[index as usize].size = size;
-            self.keep(remainder);
-        }
-        self.blocks[index as usize].used = true;
-        self.allocated += self.blocks[index as usize].size;
+        self.allocated += if split { size } else { block.size };
         self.peak_allocated = self.peak_allocated.max(self.allocated);
+        if split {
+            let rest = self.blocks.cut(index, size);
+            self.blocks.keep(rest);
+        }
         Ok(index)
     }
 
@@ -141,14 +111,8 @@ impl Allocator {
                 return Err(OutOfMemory);
             }
         }
-        let index = self.push(Block {
-            address: self.top,
-            size: segment,
-            previous: NONE,
-            next: NONE,
-            small,
-            used: false,
-        });
+        let block = Blocks::alone(u8::from(!small), self.top, segment, true);
+        let index = self.blocks.push(block);
         self.top = self.top.saturating_add(segment).saturating_add(2 * MIB);
         self.reserved = self.reserved.saturating_add(segment);
         self.peak_reserved = self.peak_reserved.max(self.reserved);
@@ -157,51 +121,36 @@ impl Allocator {
 
     /// Gives a block back to the cache.
     pub fn dealloc(&mut self, index: u32) {
-        let mut block = self.blocks[index as usize];
-        self.allocated -= block.size;
+        let block = &mut self.blocks[index];
         block.used = false;
-        let mut kept = index;
+        self.allocated -= block.size;
         let (previous, next) = (block.previous, block.next);
-        if previous != NONE && !self.blocks[previous as usize].used {
-            self.unkeep(previous);
-            let p = self.blocks[previous as usize];
-            block = Block {
-                address: p.address,
-                size: p.size + block.size,
-                previous: p.previous,
-                ..block
-            };
-            self.spare.push(index);
+        let mut kept = index;
+        if next != NONE && !self.blocks[next].used {
+            self.blocks.unkeep(next);
+            self.blocks.join(index, next);
+        }
+        if previous != NONE && !self.blocks[previous].used {
+            self.blocks.unkeep(previous);
+            self.blocks.join(previous, index);
             kept = previous;
         }
-        if next != NONE && !self.blocks[next as usize].used {
-            self.unkeep(next);
-            let n = self.blocks[next as usize];
-            block.size += n.size;
-            block.next = n.next;
-            self.spare.push(next);
-        }
-        if block.next != NONE {
-            self.blocks[block.next as usize].previous = kept;
-        }
-        self.blocks[kept as usize] = block;
-        self.keep(kept);
+        self.blocks.keep(kept);
     }
 
     /// `torch.cuda.empty_cache()`: segments that are free as a whole go back to the driver.
     pub fn empty_cache(&mut self) {
-        for pool in &mut self.free {
-            let blocks = &mut self.blocks;
-            let (spare, reserved) = (&mut self.spare, &mut self.reserved);
-            pool.retain(|index| {
-                let b = &blocks[index as usize];
-                let whole = b.previous == NONE && b.next == NONE;
-                if whole {
-                    spare.push(index);
-                    *reserved -= b.size;
+        for pool in [0, 1] {
+            let mut next = self.blocks.best(pool, 0);
+            while let Some(index) = next {
+                next = self.blocks.next_best(index);
+                let block = self.blocks[index];
+                if block.previous == NONE && block.next == NONE {
+                    self.blocks.unkeep(index);
+                    self.blocks.drop(index);
+                    self.reserved -= block.size;
                 }
-                !whole
-            });
+            }
         }
     }
 }
@@ -220,11 +169,15 @@ impl Memory for Allocator {
     }
 
     fn size_of(&self, block: u32) -> u64 {
-        self.blocks[block as usize].size
+        self.blocks[block].size
     }
 
     fn limit(&mut self) -> &mut Limit {
         &mut self.limit
+    }
+
+    fn allocated(&self) -> u64 {
+        self.allocated
     }
 
     fn reserved(&self) -> u64 {

@@ -190,7 +190,7 @@ impl Inner {
         }
         if self.records[id as usize].dtype != wanted_dtype {
             let layout = self.records[id as usize].layout;
-            let cast = self.alloc(Layout::elementwise(&[&layout]), wanted_dtype, "to");
+            let cast = self.alloc(layout.like(), wanted_dtype, "to");
             self.release(id);
             id = cast;
         }

@@ -1,16 +1,17 @@
-//! From what is recorded of one layer of each kind to the list of every layer's events.
+//! From what is recorded of one layer of each kind to every layer's turn.
 //!
 //! What a layer allocates and drops itself, each layer it stands for does likewise. What is handed from layer to layer
 //! (hidden states forward, their gradients backward, a name that the optimizer's loop binds again) is allocated by one and
 //! dropped by its neighbour: of two neighbours, the first's are matched with the second's in the order of their making.
 //! Where this does not account for a tensor, nothing is said, and the layers have to be recorded one by one.
 
-use super::recording::{Alloc, Event, Recording};
+use super::recording::{Event, Recording};
 use super::segment::Order;
+use super::turns::{Of, Step, Turn, Turns, What};
 use crate::estimate::Category;
 use std::ops::Range;
 
-/// No allocation yet.
+/// No group.
 const NONE: u32 = u32::MAX;
 
 /// Where a group of layers is entered, or left for group 0: before the event of this index.
@@ -33,75 +34,90 @@ enum Dropped {
 struct Stretch {
     group: u32,
     events: Range<usize>,
+    /// How many stretches outside the layers have begun: with each begins another way through the layers.
+    way: u32,
 }
 
-/// The list of every layer's events.
-pub(super) fn expanded(recording: Recording, entered: &[Entered], order: &Order) -> Option<Recording> {
+/// Where an allocation is made or dropped: the group, and the way through the layers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Where {
+    group: u32,
+    way: u32,
+}
+
+/// A way through the layers, at one of them.
+#[derive(Clone, Copy)]
+struct Way {
+    number: u32,
+    /// From the first layer to the last?
+    forward: bool,
+    /// Does it begin with this layer?
+    starts: bool,
+}
+
+/// The turns of every layer.
+pub(super) fn expanded(recording: Recording, entered: &[Entered], order: &Order) -> Option<Turns> {
     let layers: Vec<u32> = order
         .iter()
         .flat_map(|&(group, times)| std::iter::repeat_n(group, times as usize))
         .collect();
     let groups = layers.iter().copied().max()?;
     if groups as usize == layers.len() {
-        return Some(recording);
+        return Some(Turns::once(recording));
     }
-    let mut expansion = Expansion::of(&recording, entered, layers, groups)?;
-    let mut visit: Vec<Stretch> = Vec::new();
-    for stretch in stretches(recording.events.len(), entered) {
-        if stretch.group != 0 {
-            visit.push(stretch);
-            continue;
-        }
-        expansion.through_layers(&std::mem::take(&mut visit))?;
-        for event in &recording.events[stretch.events] {
-            expansion.outside(*event)?;
-        }
+    let stretches = stretches(recording.events.len(), entered);
+    let mut expansion = Expansion::of(recording, &stretches, layers, groups)?;
+    for way in stretches.chunk_by(|a, b| a.way == b.way) {
+        let (outside, layers) = way.split_first()?;
+        expansion.outside(outside.events.clone())?;
+        expansion.through_layers(layers)?;
     }
-    expansion.through_layers(&visit)?;
-    Some(Recording {
-        events: expansion.events,
-        allocs: expansion.allocs,
-        ..recording
-    })
+    Some(expansion.turns)
 }
 
 /// The events between one entry and the next, without what is empty inside the layers.
-fn stretches(events: usize, entered: &[Entered]) -> impl Iterator<Item = Stretch> {
+fn stretches(events: usize, entered: &[Entered]) -> Vec<Stretch> {
     let ends = entered.iter().map(|&(at, _)| at).chain([events]);
     let starts = std::iter::once((0, 0)).chain(entered.iter().copied());
-    starts
-        .zip(ends)
-        .map(|((start, group), end)| Stretch {
+    let mut ways = 0;
+    let stretch = |((start, group), end)| {
+        ways += u32::from(group == 0);
+        Stretch {
             group,
             events: start..end,
-        })
-        .filter(|stretch| stretch.group == 0 || !stretch.events.is_empty())
+            way: ways,
+        }
+    };
+    let mut stretches: Vec<Stretch> = starts.zip(ends).map(stretch).collect();
+    stretches.retain(|stretch| stretch.group == 0 || !stretch.events.is_empty());
+    stretches
 }
 
-struct Expansion<'r> {
-    recording: &'r Recording,
+struct Expansion {
+    turns: Turns,
     /// The group of each layer.
     layers: Vec<u32>,
     /// How many layers of its group come before each layer.
-    number: Vec<usize>,
+    number: Vec<u32>,
     /// How many layers each group stands for; of group 0, one.
-    times: Vec<usize>,
-    /// The group in which each allocation is made.
-    born: Vec<u32>,
+    times: Vec<u32>,
+    /// Where each allocation is made.
+    born: Vec<Where>,
     dropped: Vec<Dropped>,
     /// What each group hands to the next layer, by group.
     next: Vec<Vec<u32>>,
     /// What each group takes from the next layer's backward pass.
     before: Vec<Vec<u32>>,
-    /// New numbers of each allocation, one a layer, from this place of `ids` on.
-    first: Vec<usize>,
-    ids: Vec<u32>,
-    events: Vec<Event>,
-    allocs: Vec<Alloc>,
+    /// Slots of each allocation, one a layer, from this one on.
+    first: Vec<u32>,
+    /// The bytes of each allocation.
+    sizes: Vec<u64>,
+    /// What each allocation is.
+    categories: Vec<Category>,
 }
 
-impl<'r> Expansion<'r> {
-    fn of(recording: &'r Recording, entered: &[Entered], layers: Vec<u32>, groups: u32) -> Option<Self> {
+impl Expansion {
+    fn of(recording: Recording, stretches: &[Stretch], layers: Vec<u32>, groups: u32) -> Option<Self> {
         let mut times = vec![0; groups as usize + 1];
         times[0] = 1;
         let mut number = Vec::with_capacity(layers.len());
@@ -115,64 +131,64 @@ impl<'r> Expansion<'r> {
             return None;
         }
         let allocs = recording.allocs.len();
+        let mut turns = Turns::begin(recording);
         let mut expansion = Expansion {
-            recording,
+            sizes: turns.sizes(),
+            categories: turns.recording().categories(),
+            turns: {
+                turns.steps.reserve(4 * allocs);
+                turns
+            },
             layers,
             number,
             times,
-            born: vec![0; allocs],
+            born: vec![Where { group: 0, way: 0 }; allocs],
             dropped: vec![Dropped::Own; allocs],
             next: vec![Vec::new(); groups as usize + 1],
             before: vec![Vec::new(); groups as usize + 1],
             first: Vec::with_capacity(allocs),
-            ids: Vec::new(),
-            events: Vec::new(),
-            allocs: Vec::new(),
         };
-        expansion.follow_allocations(entered)?;
-        let mut ids = 0;
-        for &group in &expansion.born {
-            expansion.first.push(ids);
-            ids += expansion.times[group as usize];
+        expansion.follow_allocations(stretches)?;
+        for at in &expansion.born {
+            expansion.first.push(expansion.turns.slots as u32);
+            expansion.turns.slots += expansion.times[at.group as usize] as usize;
         }
-        expansion.ids = vec![NONE; ids];
-        expansion.allocs.reserve_exact(ids);
-        expansion.events.reserve(2 * ids);
+        u32::try_from(expansion.turns.slots).ok()?;
         Some(expansion)
     }
 
     /// Finds where each allocation is made, and who drops it.
-    fn follow_allocations(&mut self, entered: &[Entered]) -> Option<()> {
-        let recording = self.recording;
-        let mut died = vec![NONE; self.born.len()];
+    fn follow_allocations(&mut self, stretches: &[Stretch]) -> Option<()> {
+        let nowhere = Where { group: NONE, way: 0 };
+        let mut died = vec![nowhere; self.born.len()];
+        let events = &self.turns.recording().events;
         let is_phase = |event: &Event| matches!(event, Event::Phase(..));
-        let last_phase = recording.events.iter().rposition(is_phase).unwrap_or(0);
-        for stretch in stretches(recording.events.len(), entered) {
-            for (event, at) in recording.events[stretch.events.clone()]
-                .iter()
-                .zip(stretch.events)
-            {
+        let last_phase = events.iter().rposition(is_phase).unwrap_or(0);
+        for stretch in stretches {
+            let here = Where {
+                group: stretch.group,
+                way: stretch.way,
+            };
+            for (event, at) in events[stretch.events.clone()].iter().zip(stretch.events.clone()) {
                 match *event {
-                    Event::Alloc(i) => {
-                        self.born[i as usize] = stretch.group;
-                    }
+                    Event::Alloc(i) => self.born[i as usize] = here,
                     Event::Free(i) if at > last_phase && stretch.group == 0 => {
                         self.dropped[i as usize] = Dropped::End;
                     }
-                    Event::Free(i) => died[i as usize] = stretch.group,
+                    Event::Free(i) => died[i as usize] = here,
                     Event::Phase(..) | Event::EmptyCache => {}
                 }
             }
         }
-        for (i, &died) in died.iter().enumerate() {
+        for (i, died) in died.iter().enumerate() {
             let born = self.born[i];
-            if died == NONE || died == born {
+            if *died == nowhere || died.group == born.group {
                 continue;
             }
             let once = |group: u32| self.times[group as usize] == 1;
-            let (list, to_next) = match (born, died) {
-                (1.., died) if died == born + 1 => (&mut self.next[born as usize], true),
-                (born, 1..) if born == died + 1 => (&mut self.before[died as usize], false),
+            let (list, to_next) = match (born.group, died.group) {
+                (1.., died) if died == born.group + 1 => (&mut self.next[born.group as usize], true),
+                (born, 1..) if born == died.group + 1 => (&mut self.before[died.group as usize], false),
                 (born, died) if once(born) && once(died) => continue,
                 _ => return None,
             };
@@ -183,7 +199,7 @@ impl<'r> Expansion<'r> {
                 false => Dropped::Before(place),
             };
         }
-        let size = |&i: &u32| recording.allocs[i as usize].bytes;
+        let size = |&i: &u32| self.sizes[i as usize];
         let alike = |lists: &[Vec<u32>]| {
             let mut pairs = lists.iter().zip(lists.iter().skip(1));
             pairs.all(|(a, b)| a.iter().map(size).eq(b.iter().map(size)))
@@ -192,109 +208,144 @@ impl<'r> Expansion<'r> {
         (alike(&self.next[between.clone()]) && alike(&self.before[between])).then_some(())
     }
 
+    /// A step about an allocation, which is what `like` is.
+    fn push(&mut self, what: What, of: Of, alloc: u32, slot: u32, like: u32) {
+        self.turns.steps.push(Step {
+            what,
+            of,
+            category: self.categories[like as usize],
+            alloc,
+            slot,
+            bytes: self.sizes[alloc as usize],
+        });
+    }
+
     /// What happens once.
-    fn outside(&mut self, event: Event) -> Option<()> {
-        match event {
-            Event::Alloc(i) => self.alloc(i, 0, None),
-            Event::Free(i) => match self.dropped[i as usize] {
-                Dropped::Own => self.free(i, 0)?,
-                Dropped::End => {
-                    for number in 0..self.times[self.born[i as usize] as usize] {
-                        self.free(i, number)?;
+    fn outside(&mut self, events: Range<usize>) -> Option<()> {
+        let first = self.turns.steps.len();
+        for at in events {
+            match self.turns.recording().events[at] {
+                Event::Alloc(i) => self.push(What::Take, Of::Once, i, self.first[i as usize], i),
+                Event::Free(i) => {
+                    let slot = self.first[i as usize];
+                    match self.dropped[i as usize] {
+                        Dropped::Own => self.push(What::Drop, Of::Once, i, slot, i),
+                        Dropped::End => {
+                            for number in 0..self.times[self.born[i as usize].group as usize] {
+                                self.push(What::Drop, Of::Once, i, slot + number, i);
+                            }
+                        }
+                        Dropped::Next(_) | Dropped::Before(_) => return None,
                     }
                 }
-                Dropped::Next(_) | Dropped::Before(_) => return None,
-            },
-            other => self.events.push(other),
+                _ => self.turns.steps.push(Step::mark(at)),
+            }
         }
+        self.turns.turns.push(Turn::once(first, self.turns.steps.len()));
         Some(())
     }
 
     /// A way through the layers, forward or backward: each does what is recorded of its group.
-    fn through_layers(&mut self, visit: &[Stretch]) -> Option<()> {
-        let (Some(first), Some(last)) = (visit.first(), visit.last()) else {
+    fn through_layers(&mut self, way: &[Stretch]) -> Option<()> {
+        let (Some(first), Some(last)) = (way.first(), way.last()) else {
             return Some(());
         };
         let forward = first.group <= last.group;
-        let mut pairs = visit.iter().zip(visit.iter().skip(1));
+        let mut pairs = way.iter().zip(way.iter().skip(1));
         if !pairs.all(|(a, b)| (a.group < b.group) == forward && a.group != b.group) {
             return None;
         }
-        let mut stretch_of = vec![None; self.times.len()];
-        for stretch in visit {
-            stretch_of[stretch.group as usize] = Some(stretch.events.clone());
-        }
         let layers = self.layers.len();
         let start = if forward { 0 } else { layers - 1 };
+        // Layers of one group between layers of the same groups do the same steps.
+        let mut known: Vec<([u32; 3], Turn)> = Vec::new();
         for step in 0..layers {
             let layer = if forward { step } else { layers - 1 - step };
-            let Some(events) = stretch_of[self.layers[layer] as usize].clone() else {
+            let group = self.layers[layer];
+            let Some(stretch) = way.iter().find(|stretch| stretch.group == group) else {
                 continue;
             };
-            for at in events {
-                self.inside(self.recording.events[at], layer, start)?;
-            }
+            let group_of = |layer: Option<usize>| layer.and_then(|layer| self.layers.get(layer)).copied();
+            let (before, behind) = (layer.checked_sub(1), Some(layer + 1));
+            let between = [
+                group,
+                group_of(before).unwrap_or(NONE),
+                group_of(behind).unwrap_or(NONE),
+            ];
+            let mut turn = match known.iter().find(|(other, _)| *other == between) {
+                Some(&(_, turn)) => turn,
+                None => {
+                    let first = self.turns.steps.len();
+                    for at in stretch.events.clone() {
+                        let way = Way {
+                            number: stretch.way,
+                            forward,
+                            starts: layer == start,
+                        };
+                        self.inside(at, between, way)?;
+                    }
+                    let turn = Turn::once(first, self.turns.steps.len());
+                    known.push((between, turn));
+                    turn
+                }
+            };
+            let number = |layer: Option<usize>| layer.and_then(|layer| self.number.get(layer)).copied();
+            turn.layer = Some(layer as u32);
+            turn.number = [
+                0,
+                self.number[layer],
+                number(before).unwrap_or(0),
+                number(behind).unwrap_or(0),
+            ];
+            self.turns.turns.push(turn);
         }
         Some(())
     }
 
-    /// An event of a layer, on a way through the layers that began at `start`.
-    fn inside(&mut self, event: Event, layer: usize, start: usize) -> Option<()> {
-        match event {
+    /// An event of a layer of a group between layers of two others, on this way.
+    fn inside(&mut self, at: usize, [group, before, behind]: [u32; 3], way: Way) -> Option<()> {
+        // What is handed from layer to layer there and dropped like this.
+        let handed =
+            |list: &[Vec<u32>], group: u32, place: usize| list.get(group as usize)?.get(place).copied();
+        match self.turns.recording().events[at] {
             Event::Alloc(i) => {
-                if self.recording.allocs[i as usize].category == Some(Category::CublasWorkspace) {
-                    // Born once, in the layer that comes first.
-                    if self.layers[start] != self.layers[layer] {
-                        return None;
-                    }
-                    if layer != start {
-                        return Some(());
-                    }
+                let category = self.turns.recording().allocs[i as usize].category;
+                // A workspace is born once, in the layer that comes first.
+                if category == Some(Category::CublasWorkspace) && !way.starts {
+                    return None;
                 }
-                self.alloc(i, self.number[layer], Some(layer as u32));
+                let like = match self.dropped[i as usize] {
+                    Dropped::Next(place) => handed(&self.next, behind.checked_sub(1)?, place)?,
+                    Dropped::Before(place) => handed(&self.before, before, place)?,
+                    Dropped::Own | Dropped::End => i,
+                };
+                self.push(What::Take, Of::Own, i, self.first[i as usize], like);
             }
             Event::Free(i) => {
-                let (group, born) = (self.layers[layer], self.born[i as usize]);
-                match self.dropped[i as usize] {
-                    Dropped::Own if born == group => self.free(i, self.number[layer])?,
-                    Dropped::Own => self.free(i, 0)?,
-                    Dropped::Next(place) => {
-                        let from = layer.checked_sub(1)?;
-                        let handed = *self.next[self.layers[from] as usize].get(place)?;
-                        self.free(handed, self.number[from])?;
-                    }
+                let (of, alloc) = match self.dropped[i as usize] {
+                    Dropped::Own if self.born[i as usize].group == group => (Of::Own, i),
+                    Dropped::Own => (Of::Once, i),
+                    Dropped::Next(place) => (Of::Before, handed(&self.next, before, place)?),
                     Dropped::Before(place) => {
-                        let from = layer + 1;
-                        let group = *self.layers.get(from)? as usize;
-                        let handed = *self.before.get(group.checked_sub(1)?)?.get(place)?;
-                        self.free(handed, self.number[from])?;
+                        (Of::Behind, handed(&self.before, behind.checked_sub(1)?, place)?)
                     }
                     Dropped::End => return None,
+                };
+                // It must have been made: on an earlier way, or by the layer that came before this one.
+                let made = self.born[alloc as usize].way;
+                let comes_before = match of {
+                    Of::Before => way.forward,
+                    Of::Behind => !way.forward,
+                    Of::Once | Of::Own => true,
+                };
+                if made > way.number || (made == way.number && !comes_before) {
+                    return None;
                 }
+                self.push(What::Drop, of, alloc, self.first[alloc as usize], i);
             }
             // Phases do not begin inside a layer.
             _ => return None,
         }
         Some(())
-    }
-
-    fn alloc(&mut self, i: u32, number: usize, layer: Option<u32>) {
-        let id = self.allocs.len() as u32;
-        let mut alloc = self.recording.allocs[i as usize];
-        if let (Some(named), Some(layer)) = (&mut alloc.place.layer, layer) {
-            *named = layer;
-        }
-        self.allocs.push(alloc);
-        self.events.push(Event::Alloc(id));
-        if let Some(slot) = self.ids.get_mut(self.first[i as usize] + number) {
-            *slot = id;
-        }
-    }
-
-    /// Drops what the layer of this number in its group has made there.
-    fn free(&mut self, i: u32, number: usize) -> Option<()> {
-        let id = *self.ids.get(self.first[i as usize] + number)?;
-        self.events.push(Event::Free(id));
-        (id != NONE).then_some(())
     }
 }

@@ -7,7 +7,7 @@
 //! to the byte (512). Emptying the cache unmaps whole pages of free blocks.
 
 use super::allocator::OutOfMemory;
-use super::free_list::FreeList;
+use super::blocks::{Block, Blocks};
 use super::limit::Limit;
 use super::segment::{MIN_BLOCK, rounded};
 use super::serve::Memory;
@@ -20,35 +20,21 @@ const LARGE_PAGE: u64 = 20 * MIB;
 /// Addresses of a pool: more than any card has memory. A multiple of both pages.
 const ADDRESSES: u64 = (1 << 40) * 5;
 
-const NONE: u32 = u32::MAX;
-
-#[derive(Clone, Copy, Debug)]
-struct Block {
-    address: u64,
-    size: u64,
-    previous: u32,
-    next: u32,
-    pool: usize,
-    used: bool,
-    mapped: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Pool {
-    page: u64,
-    /// Free blocks by size and address.
-    free: FreeList,
-    /// Unmapped blocks by address.
-    unmapped: BTreeMap<u64, u32>,
+/// Bytes of a page of a pool.
+const fn page(pool: u8) -> u64 {
+    match pool {
+        0 => SMALL_PAGE,
+        _ => LARGE_PAGE,
+    }
 }
 
 /// The allocator's state.
 #[derive(Clone, Debug)]
 pub struct Expandable {
-    blocks: Vec<Block>,
-    spare: Vec<u32>,
-    /// The small pool, the large pool.
-    pools: [Pool; 2],
+    /// Blocks of the small pool, 0, and of the large pool, 1. On the shelves are those that are mapped.
+    blocks: Blocks,
+    /// Unmapped blocks of each pool by address.
+    unmapped: [BTreeMap<u64, u32>; 2],
     limit: Limit,
     reserved: u64,
     allocated: u64,
@@ -60,141 +46,90 @@ impl Expandable {
     /// An allocator over a device with this much memory for it, unlimited with `None`.
     pub fn new(capacity: Option<u64>) -> Self {
         let mut allocator = Expandable {
-            blocks: Vec::new(),
-            spare: Vec::new(),
-            pools: Default::default(),
+            blocks: Blocks::default(),
+            unmapped: Default::default(),
             limit: Limit::new(capacity),
             reserved: 0,
             allocated: 0,
             peak_reserved: 0,
             peak_allocated: 0,
         };
-        for (pool, page) in [SMALL_PAGE, LARGE_PAGE].into_iter().enumerate() {
-            allocator.pools[pool].page = page;
-            let whole = allocator.push(Block {
-                address: 0,
-                size: ADDRESSES,
-                previous: NONE,
-                next: NONE,
-                pool,
-                used: false,
-                mapped: false,
-            });
+        for pool in [0, 1] {
+            let whole = allocator.blocks.push(Blocks::alone(pool, 0, ADDRESSES, false));
             allocator.keep(whole);
         }
         allocator
     }
 
-    fn block(&self, index: u32) -> Option<&Block> {
-        self.blocks.get(index as usize)
-    }
-
-    fn push(&mut self, block: Block) -> u32 {
-        match self.spare.pop() {
-            Some(index) => {
-                self.blocks[index as usize] = block;
-                index
-            }
-            None => {
-                self.blocks.push(block);
-                self.blocks.len() as u32 - 1
-            }
-        }
-    }
-
     fn keep(&mut self, index: u32) {
-        let b = self.blocks[index as usize];
-        let pool = &mut self.pools[b.pool];
-        if b.mapped {
-            pool.free.insert(b.size, b.address, index);
-        } else {
-            pool.unmapped.insert(b.address, index);
+        let Block {
+            mapped,
+            pool,
+            address,
+            ..
+        } = self.blocks[index];
+        match mapped {
+            true => self.blocks.keep(index),
+            false => {
+                self.unmapped[usize::from(pool)].insert(address, index);
+            }
         }
     }
 
     fn unkeep(&mut self, index: u32) {
-        let b = self.blocks[index as usize];
-        let pool = &mut self.pools[b.pool];
-        if b.mapped {
-            pool.free.remove(b.size, b.address);
-        } else {
-            pool.unmapped.remove(&b.address);
+        let Block {
+            mapped,
+            pool,
+            address,
+            ..
+        } = self.blocks[index];
+        match mapped {
+            true => self.blocks.unkeep(index),
+            false => {
+                self.unmapped[usize::from(pool)].remove(&address);
+            }
         }
     }
 
-    /// Cuts a block that is kept nowhere after `size` bytes; the rest is a block of its own, kept nowhere either.
-    fn cut(&mut self, index: u32, size: u64) -> u32 {
-        let b = self.blocks[index as usize];
-        let rest = self.push(Block {
-            address: b.address + size,
-            size: b.size - size,
-            previous: index,
-            used: false,
-            ..b
-        });
-        if b.next != NONE {
-            self.blocks[b.next as usize].previous = rest;
-        }
-        let b = &mut self.blocks[index as usize];
-        b.next = rest;
-        b.size = size;
-        rest
-    }
-
-    /// Joins a block that is kept nowhere with its free neighbours that are mapped or unmapped as it is; `index` stays.
-    fn merge(&mut self, index: u32) {
-        let b = self.blocks[index as usize];
+    /// Joins a block that is kept nowhere with its free neighbours that are mapped or unmapped as it is; returns the whole.
+    fn merge(&mut self, mut index: u32) -> u32 {
+        let b = self.blocks[index];
         let joins = |o: &Block| !o.used && o.mapped == b.mapped;
-        if self.block(b.previous).is_some_and(joins) {
-            self.unkeep(b.previous);
-            let p = self.blocks[b.previous as usize];
-            let kept = &mut self.blocks[index as usize];
-            kept.address = p.address;
-            kept.size += p.size;
-            kept.previous = p.previous;
-            if p.previous != NONE {
-                self.blocks[p.previous as usize].next = index;
-            }
-            self.spare.push(b.previous);
-        }
-        if self.block(b.next).is_some_and(joins) {
+        if self.blocks.get(b.next).is_some_and(joins) {
             self.unkeep(b.next);
-            let n = self.blocks[b.next as usize];
-            let kept = &mut self.blocks[index as usize];
-            kept.size += n.size;
-            kept.next = n.next;
-            if n.next != NONE {
-                self.blocks[n.next as usize].previous = index;
-            }
-            self.spare.push(b.next);
+            self.blocks.join(index, b.next);
         }
+        if self.blocks.get(b.previous).is_some_and(joins) {
+            self.unkeep(b.previous);
+            self.blocks.join(b.previous, index);
+            index = b.previous;
+        }
+        index
     }
 
     /// `get_free_block`: best fit, where a block counts with the unmapped addresses behind it.
-    fn best(&self, pool: usize, size: u64) -> Option<u32> {
+    fn best(&self, pool: u8, size: u64) -> Option<u32> {
         let room = |index: u32| {
-            let b = &self.blocks[index as usize];
-            match self.block(b.next) {
+            let b = &self.blocks[index];
+            match self.blocks.get(b.next) {
                 Some(next) if !next.mapped => b.size + next.size,
                 _ => b.size,
             }
         };
-        let mut fits = self.pools[pool].free.at_least(size);
-        let mut best = fits.next()?;
-        for next in fits {
-            if room(next) >= room(best) {
-                break;
-            }
+        let mut best = self.blocks.best(pool, size)?;
+        while let Some(next) = self.blocks.next_best(best)
+            && room(next) < room(best)
+        {
             best = next;
         }
         Some(best)
     }
 
     /// `find_expandable_block`: the lowest unmapped addresses with room for `size`, or the free block before them.
-    fn expandable(&self, pool: usize, size: u64) -> Option<u32> {
-        let available = |index: u32| self.block(index).filter(|b| !b.used);
-        self.pools[pool].unmapped.values().find_map(|&unmapped| {
-            let previous = self.blocks[unmapped as usize].previous;
+    fn expandable(&self, pool: u8, size: u64) -> Option<u32> {
+        let available = |index: u32| self.blocks.get(index).filter(|b| !b.used);
+        self.unmapped[usize::from(pool)].values().find_map(|&unmapped| {
+            let previous = self.blocks[unmapped].previous;
             let first = if available(previous).is_some() {
                 previous
             } else {
@@ -211,43 +146,42 @@ impl Expandable {
         })
     }
 
-    /// `map_block`: maps whole pages from the start of an unmapped block.
-    fn map(&mut self, index: u32, size: u64) -> Result<(), OutOfMemory> {
-        let b = self.blocks[index as usize];
-        let page = self.pools[b.pool].page;
+    /// `map_block`: maps whole pages from the start of an unmapped block; returns the block that they are part of then.
+    fn map(&mut self, index: u32, size: u64) -> Result<u32, OutOfMemory> {
+        let b = self.blocks[index];
+        let page = page(b.pool);
         let mapped = size.div_ceil(page) * page;
         if !self.limit.holds(self.reserved.saturating_add(mapped)) {
             return Err(OutOfMemory);
         }
         self.unkeep(index);
         if mapped < b.size {
-            let rest = self.cut(index, mapped);
+            let rest = self.blocks.cut(index, mapped);
             self.keep(rest);
         }
-        self.blocks[index as usize].mapped = true;
-        self.merge(index);
-        self.keep(index);
+        self.blocks[index].mapped = true;
+        let whole = self.merge(index);
+        self.keep(whole);
         self.reserved += mapped;
         self.peak_reserved = self.peak_reserved.max(self.reserved);
-        Ok(())
+        Ok(whole)
     }
 
     /// `try_allocate_expandable_block`.
-    fn expand(&mut self, pool: usize, size: u64) -> Result<u32, OutOfMemory> {
+    fn expand(&mut self, pool: u8, size: u64) -> Result<u32, OutOfMemory> {
         let mut index = self.expandable(pool, size).ok_or(OutOfMemory)?;
-        let b = self.blocks[index as usize];
+        let b = self.blocks[index];
         if !b.mapped {
-            self.map(index, size.min(b.size))?;
+            index = self.map(index, size.min(b.size))?;
         }
         loop {
-            let b = self.blocks[index as usize];
+            let b = self.blocks[index];
             if b.size >= size {
                 return Ok(index);
             }
             let missing = size - b.size;
-            let next = self.block(b.next).ok_or(OutOfMemory)?.size;
-            index = b.next;
-            self.map(index, missing.min(next))?;
+            let next = self.blocks.get(b.next).ok_or(OutOfMemory)?.size;
+            index = self.map(b.next, missing.min(next))?;
         }
     }
 }
@@ -255,7 +189,7 @@ impl Expandable {
 impl Memory for Expandable {
     fn malloc(&mut self, bytes: u64) -> Result<u32, OutOfMemory> {
         let size = rounded(bytes.max(1));
-        let pool = usize::from(size > SMALL_REQUEST);
+        let pool = u8::from(size > SMALL_REQUEST);
         let index = match self.best(pool, size) {
             Some(index) => index,
             None => match self.expand(pool, size) {
@@ -267,11 +201,11 @@ impl Memory for Expandable {
             },
         };
         self.unkeep(index);
-        if self.blocks[index as usize].size - size >= MIN_BLOCK {
-            let rest = self.cut(index, size);
+        if self.blocks[index].size - size >= MIN_BLOCK {
+            let rest = self.blocks.cut(index, size);
             self.keep(rest);
         }
-        let b = &mut self.blocks[index as usize];
+        let b = &mut self.blocks[index];
         b.used = true;
         self.allocated += b.size;
         self.peak_allocated = self.peak_allocated.max(self.allocated);
@@ -279,18 +213,18 @@ impl Memory for Expandable {
     }
 
     fn dealloc(&mut self, index: u32) {
-        let b = &mut self.blocks[index as usize];
+        let b = &mut self.blocks[index];
         b.used = false;
         self.allocated -= b.size;
-        self.merge(index);
-        self.keep(index);
+        let whole = self.merge(index);
+        self.keep(whole);
     }
 
     fn empty_cache(&mut self) {
         for pool in [1, 0] {
-            let free: Vec<u32> = self.pools[pool].free.at_least(0).collect();
+            let free: Vec<u32> = self.blocks.free(pool).collect();
             for index in free {
-                let (b, page) = (self.blocks[index as usize], self.pools[pool].page);
+                let (b, page) = (self.blocks[index], page(pool));
                 let first = b.address.div_ceil(page) * page;
                 let end = (b.address + b.size) / page * page;
                 if first >= end {
@@ -299,15 +233,15 @@ impl Memory for Expandable {
                 self.unkeep(index);
                 let mut whole = index;
                 if first > b.address {
-                    whole = self.cut(index, first - b.address);
+                    whole = self.blocks.cut(index, first - b.address);
                     self.keep(index);
                 }
                 if end < b.address + b.size {
-                    let rest = self.cut(whole, end - first);
+                    let rest = self.blocks.cut(whole, end - first);
                     self.keep(rest);
                 }
-                self.blocks[whole as usize].mapped = false;
-                self.merge(whole);
+                self.blocks[whole].mapped = false;
+                whole = self.merge(whole);
                 self.keep(whole);
                 self.reserved -= end - first;
             }
@@ -315,11 +249,15 @@ impl Memory for Expandable {
     }
 
     fn size_of(&self, block: u32) -> u64 {
-        self.block(block).map_or(0, |b| b.size)
+        self.blocks.get(block).map_or(0, |b| b.size)
     }
 
     fn limit(&mut self) -> &mut Limit {
         &mut self.limit
+    }
+
+    fn allocated(&self) -> u64 {
+        self.allocated
     }
 
     fn reserved(&self) -> u64 {

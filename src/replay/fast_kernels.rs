@@ -54,7 +54,7 @@ impl<'t> Tensor<'t> {
             if layout.is_contiguous() {
                 inner.alias(id, layout, false)
             } else {
-                inner.alloc(Layout::elementwise(&[&layout]), dtype, "fast_rope_embedding")
+                inner.alloc(layout.like(), dtype, "fast_rope_embedding")
             }
         });
         if let Some(node) = node {

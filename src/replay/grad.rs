@@ -192,7 +192,7 @@ impl Inner {
                     out[0] = self.retain(g);
                 }
                 if inputs[1] != NONE {
-                    out[1] = self.alloc(Layout::elementwise(&[&layout]), dtype, "neg");
+                    out[1] = self.alloc(layout.like(), dtype, "neg");
                 }
             }
             Gradient::LayerNorm => {
@@ -242,11 +242,11 @@ impl Inner {
                     out[0] = if input.dtype == dtype {
                         self.retain(g)
                     } else {
-                        self.alloc(Layout::elementwise(&[&layout]), input.dtype, "to")
+                        self.alloc(layout.like(), input.dtype, "to")
                     };
                 }
             }
-            Gradient::Pointwise => out[0] = self.alloc(Layout::elementwise(&[&layout]), dtype, "pointwise"),
+            Gradient::Pointwise => out[0] = self.alloc(layout.like(), dtype, "pointwise"),
             Gradient::Square => {
                 // grad * (2 * self.pow(1))
                 let x = self.saved(node, 0);

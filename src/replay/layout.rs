@@ -190,8 +190,12 @@ impl Layout {
     }
 
     /// The layout of a new tensor of the same sizes (`empty_like`).
+    #[inline]
     pub fn like(&self) -> Self {
-        Layout::elementwise(&[self])
+        match self.contiguous {
+            true => *self,
+            false => Layout::elementwise(&[self]),
+        }
     }
 
     /// A part of the last dimension.

@@ -40,7 +40,7 @@ impl<'t> Tensor<'t> {
     pub(super) fn like(&self) -> (Dtype, Layout) {
         let inner = self.tape.inner.borrow();
         let record = &inner.records[self.id as usize];
-        (record.dtype, Layout::elementwise(&[&record.layout]))
+        (record.dtype, record.layout.like())
     }
 
     /// `self.to(dtype)`: the same tensor when nothing changes.

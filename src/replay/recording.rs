@@ -1,5 +1,6 @@
 //! A recording: what happened to memory, in order, and what each allocation is.
 
+use super::life::{category, lives};
 use crate::estimate::Category;
 
 /// The phases of a run, in order.
@@ -85,6 +86,17 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// What each allocation is.
+    pub fn categories(&self) -> Vec<Category> {
+        let phase = |event: &Event| match *event {
+            Event::Phase(phase, ..) => Some(phase),
+            _ => None,
+        };
+        let phases: Vec<Phase> = self.events.iter().filter_map(phase).collect();
+        let of = |(alloc, life)| category(alloc, life, &phases);
+        self.allocs.iter().zip(lives(self)).map(of).collect()
+    }
+
     /// Do both ask for the same memory at the same time, whatever for?
     pub fn asks_for_the_same_as(&self, other: &Recording) -> bool {
         let alike = |(one, other): (&Alloc, &Alloc)| one.bytes == other.bytes;

@@ -1,11 +1,16 @@
-//! Serving a recording by the caching allocator, and trying whether it gets through with less memory.
+//! Serving a list of events by the caching allocator.
 
 use super::allocator::{Allocator, OutOfMemory};
 use super::expandable::Expandable;
 use super::limit::Limit;
-use super::recording::{Event, Phase, Recording};
+use super::recording::{Event, Phase};
+use super::turns::{At, Step, Turns, What};
+use crate::estimate::Category;
 
 const NONE: u32 = u32::MAX;
+
+/// How many categories there are.
+const CATEGORIES: usize = Category::ALL.len();
 
 /// A caching allocator.
 pub(super) trait Memory: Clone {
@@ -22,6 +27,8 @@ pub(super) trait Memory: Clone {
     fn size_of(&self, block: u32) -> u64;
     /// The device memory.
     fn limit(&mut self) -> &mut Limit;
+    /// Bytes in used blocks.
+    fn allocated(&self) -> u64;
     /// Bytes held from the device.
     fn reserved(&self) -> u64;
     /// Highest allocated and reserved bytes since they were last reset.
@@ -30,7 +37,148 @@ pub(super) trait Memory: Clone {
     fn reset_peaks(&mut self);
 }
 
-/// What serving a whole recording came to.
+/// Whoever looks on while a list is served.
+pub(super) trait Watch {
+    /// A step was served by this block.
+    fn taken(&mut self, step: &Step, layer: Option<u32>, block: u32, memory: &impl Memory, at: At);
+    /// This block is about to be given back.
+    fn dropped(&mut self, step: &Step, block: u32, memory: &impl Memory);
+    /// Any other event.
+    fn marked(&mut self, event: Event, memory: &impl Memory);
+}
+
+/// Nobody looks on.
+pub(super) struct Nobody;
+
+impl Watch for Nobody {
+    fn taken(&mut self, _: &Step, _: Option<u32>, _: u32, _: &impl Memory, _: At) {}
+    fn dropped(&mut self, _: &Step, _: u32, _: &impl Memory) {}
+    fn marked(&mut self, _: Event, _: &impl Memory) {}
+}
+
+/// A list that has been served up to some step. A copy goes on from there.
+#[derive(Debug)]
+pub(super) struct Serving<M> {
+    pub memory: M,
+    /// The block of each allocation.
+    owners: Vec<u32>,
+    /// The next step.
+    at: At,
+    /// Peaks of loading, once it is over.
+    loaded: Option<(u64, u64)>,
+}
+
+impl<M: Memory> Clone for Serving<M> {
+    fn clone(&self) -> Self {
+        Serving {
+            memory: self.memory.clone(),
+            owners: self.owners.clone(),
+            ..*self
+        }
+    }
+
+    /// As `clone`, into the memory that is there.
+    fn clone_from(&mut self, other: &Self) {
+        self.memory.clone_from(&other.memory);
+        self.owners.clone_from(&other.owners);
+        (self.at, self.loaded) = (other.at, other.loaded);
+    }
+}
+
+impl<M: Memory> Serving<M> {
+    pub fn new(memory: M, turns: &Turns) -> Self {
+        Serving {
+            memory,
+            owners: vec![NONE; turns.slots],
+            at: At::default(),
+            loaded: None,
+        }
+    }
+
+    /// Serves the steps before `end`.
+    pub fn serve_until(&mut self, turns: &Turns, end: At, watch: &mut impl Watch) -> Result<(), OutOfMemory> {
+        while self.at < end
+            && let Some(turn) = turns.turns.get(self.at.turn as usize)
+        {
+            let whole = turn.end - turn.first;
+            let until = if self.at.turn < end.turn {
+                whole
+            } else {
+                end.step.min(whole)
+            };
+            let steps = turns
+                .steps
+                .get((turn.first + self.at.step) as usize..(turn.first + until) as usize);
+            for step in steps.unwrap_or_default() {
+                match step.what {
+                    What::Take => {
+                        let block = self.memory.malloc(step.bytes)?;
+                        self.owners[turn.slot(step)] = block;
+                        watch.taken(step, turn.layer, block, &self.memory, self.at);
+                    }
+                    What::Drop => {
+                        let block = self.owners[turn.slot(step)];
+                        watch.dropped(step, block, &self.memory);
+                        self.memory.dealloc(block);
+                    }
+                    What::Mark => {
+                        let event = turns.recording().events[step.alloc as usize];
+                        self.mark(event);
+                        watch.marked(event, &self.memory);
+                    }
+                }
+                self.at.step += 1;
+            }
+            if until < whole {
+                break;
+            }
+            self.at = At {
+                turn: self.at.turn + 1,
+                step: 0,
+            };
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, event: Event) {
+        match event {
+            Event::EmptyCache => self.memory.empty_cache(),
+            Event::Phase(phase, ..) if self.loaded.is_none() && phase != Phase::Load => {
+                self.loaded = Some(self.memory.peaks());
+                self.memory.reset_peaks();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The highest and the last live bytes of a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseBytes {
+    /// The phase, the training step (0 while loading), the micro-batch.
+    pub phase: (Phase, u8, u8),
+    /// Highest live bytes within the phase.
+    pub peak: u64,
+    /// Live bytes when it ends.
+    pub end: u64,
+}
+
+/// The allocation that made the highest live bytes of the training steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Highest {
+    /// Its number among what is recorded.
+    pub alloc: u32,
+    /// What it is.
+    pub category: Category,
+    /// The number of the phase.
+    pub phase: usize,
+    /// The layer whose turn it was.
+    pub layer: Option<u32>,
+    /// Live bytes by category, in the order of [`Category::ALL`].
+    pub live: [u64; CATEGORIES],
+}
+
+/// What serving a whole list came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     /// `max_memory_allocated` over the training steps.
@@ -41,87 +189,120 @@ pub struct Served {
     pub highest_allocated: u64,
     /// Highest reserved bytes of all, loading included.
     pub highest_reserved: u64,
-    /// Bytes of the block that served each allocation: its request rounded up, and a remainder too small to split off.
-    pub blocks: Vec<u64>,
-    /// When the reserved bytes grew beyond all before: the event, and what they grew to.
-    growth: Vec<(usize, u64)>,
+    /// The moment of the peak, and what was alive.
+    pub highest: Option<Highest>,
+    /// Every phase.
+    pub phases: Vec<PhaseBytes>,
+    /// When the reserved bytes grew beyond all before: the step, and what they grew to.
+    pub(super) growth: Vec<(At, u64)>,
 }
 
-/// A recording that has been served up to some event. A copy goes on from there.
-#[derive(Clone, Debug)]
-struct Serving<M> {
-    memory: M,
-    /// The block of each allocation.
-    owners: Vec<u32>,
-    /// The next event.
-    next: usize,
-    /// Peaks of loading, once it is over.
-    loaded: Option<(u64, u64)>,
+/// Takes down what a whole list comes to.
+struct Account {
+    live: [u64; CATEGORIES],
+    /// Highest live bytes of the training steps.
+    highest: u64,
+    /// The recorded allocation that made them, what it is, and the layer whose turn it was.
+    peak: (u32, Category, Option<u32>),
+    /// The phase, counted from 1.
+    peak_phase: usize,
+    live_at_peak: [u64; CATEGORIES],
+    /// Has nothing been dropped since the peak?
+    at_peak: bool,
+    training: bool,
+    phases: Vec<PhaseBytes>,
+    /// Highest live bytes of the phase.
+    phase_peak: u64,
+    reserved: u64,
+    growth: Vec<(At, u64)>,
 }
 
-impl<M: Memory> Serving<M> {
-    fn new(memory: M, recording: &Recording) -> Self {
-        Serving {
-            memory,
-            owners: vec![NONE; recording.allocs.len()],
-            next: 0,
-            loaded: None,
+impl Account {
+    /// What is alive at the peak, before anything of it goes.
+    #[inline(always)]
+    fn settle(&mut self) {
+        if self.at_peak {
+            self.at_peak = false;
+            self.live_at_peak = self.live;
         }
     }
 
-    /// Serves the events before `end`, and calls `seen` with every allocation: the event, its number, its block.
-    fn serve_until(
-        &mut self,
-        recording: &Recording,
-        end: usize,
-        mut seen: impl FnMut(&M, usize, u32, u32),
-    ) -> Result<(), OutOfMemory> {
-        let events = recording.events.get(self.next..end).unwrap_or_default();
-        for (event, index) in events.iter().zip(self.next..) {
-            match *event {
-                Event::Alloc(i) => {
-                    let block = self.memory.malloc(recording.allocs[i as usize].bytes)?;
-                    self.owners[i as usize] = block;
-                    seen(&self.memory, index, i, block);
-                }
-                Event::Free(i) => self.memory.dealloc(self.owners[i as usize]),
-                Event::EmptyCache => self.memory.empty_cache(),
-                Event::Phase(phase, ..) if self.loaded.is_none() && phase != Phase::Load => {
-                    self.loaded = Some(self.memory.peaks());
-                    self.memory.reset_peaks();
-                }
-                Event::Phase(..) => {}
-            }
+    fn end_phase(&mut self, allocated: u64) {
+        if let Some(phase) = self.phases.last_mut() {
+            (phase.peak, phase.end) = (self.phase_peak, allocated);
         }
-        self.next = self.next.max(end);
-        Ok(())
     }
 }
 
-/// Serves every event of a full recording.
+impl Watch for Account {
+    #[inline(always)]
+    fn taken(&mut self, step: &Step, layer: Option<u32>, block: u32, memory: &impl Memory, at: At) {
+        self.live[step.category as usize] += memory.size_of(block);
+        let allocated = memory.allocated();
+        self.phase_peak = self.phase_peak.max(allocated);
+        if self.training && allocated > self.highest {
+            self.highest = allocated;
+            self.at_peak = true;
+            self.peak = (step.alloc, step.category, layer);
+            self.peak_phase = self.phases.len();
+        }
+        if memory.reserved() > self.reserved {
+            self.reserved = memory.reserved();
+            self.growth.push((at, self.reserved));
+        }
+    }
+
+    #[inline(always)]
+    fn dropped(&mut self, step: &Step, block: u32, memory: &impl Memory) {
+        self.settle();
+        self.live[step.category as usize] -= memory.size_of(block);
+    }
+
+    fn marked(&mut self, event: Event, memory: &impl Memory) {
+        if let Event::Phase(phase, step, micro) = event {
+            let allocated = memory.allocated();
+            self.end_phase(allocated);
+            self.training = phase != Phase::Load;
+            self.phase_peak = allocated;
+            self.phases.push(PhaseBytes {
+                phase: (phase, step, micro),
+                peak: allocated,
+                end: allocated,
+            });
+        }
+    }
+}
+
+/// Serves every event of a list.
 ///
 /// # Errors
 /// When `capacity` is too small for the run.
-pub fn serve(recording: &Recording, capacity: Option<u64>) -> Result<Served, OutOfMemory> {
-    if recording.expandable_segments {
-        serve_all(Expandable::new(capacity), recording)
+pub fn serve(turns: &Turns, capacity: Option<u64>) -> Result<Served, OutOfMemory> {
+    if turns.recording().expandable_segments {
+        serve_all(Expandable::new(capacity), turns)
     } else {
-        serve_all(Allocator::new(capacity), recording)
+        serve_all(Allocator::new(capacity), turns)
     }
 }
 
-fn serve_all<M: Memory>(memory: M, recording: &Recording) -> Result<Served, OutOfMemory> {
-    let mut serving = Serving::new(memory, recording);
-    let mut blocks = vec![0; recording.allocs.len()];
-    let (mut growth, mut highest) = (Vec::new(), 0);
-    let all = recording.events.len();
-    serving.serve_until(recording, all, |memory, event, i, block| {
-        blocks[i as usize] = memory.size_of(block);
-        if memory.reserved() > highest {
-            highest = memory.reserved();
-            growth.push((event, highest));
-        }
-    })?;
+fn serve_all<M: Memory>(memory: M, turns: &Turns) -> Result<Served, OutOfMemory> {
+    let mut serving = Serving::new(memory, turns);
+    let mut account = Account {
+        live: [0; CATEGORIES],
+        highest: 0,
+        peak: (NONE, Category::Other, None),
+        peak_phase: 0,
+        live_at_peak: [0; CATEGORIES],
+        at_peak: false,
+        training: false,
+        phases: Vec::new(),
+        phase_peak: 0,
+        reserved: 0,
+        growth: Vec::new(),
+    };
+    serving.serve_until(turns, turns.end(), &mut account)?;
+    account.settle();
+    account.end_phase(serving.memory.allocated());
     let (peak_allocated, peak_reserved) = serving.memory.peaks();
     let loaded = serving.loaded.unwrap_or_default();
     Ok(Served {
@@ -129,90 +310,40 @@ fn serve_all<M: Memory>(memory: M, recording: &Recording) -> Result<Served, OutO
         peak_reserved,
         highest_allocated: peak_allocated.max(loaded.0),
         highest_reserved: peak_reserved.max(loaded.1),
-        blocks,
-        growth,
+        highest: (account.highest > 0).then_some(Highest {
+            alloc: account.peak.0,
+            category: account.peak.1,
+            layer: account.peak.2,
+            phase: account.peak_phase.saturating_sub(1),
+            live: account.live_at_peak,
+        }),
+        phases: account.phases,
+        growth: account.growth,
     })
 }
 
-/// Trials of a recording with less and less device memory. Down to the event whose request does not fit any more, a run
-/// is the same as without limit, so a trial begins there, not at the first event.
-#[derive(Debug)]
-pub struct Trials<'r> {
-    recording: &'r Recording,
-    served: &'r Served,
-    base: Base,
-    outcomes: Vec<Outcome>,
-}
-
-/// How a trial went, and with it every trial with at least `held` and less than `refused`.
-#[derive(Clone, Copy, Debug)]
-struct Outcome {
-    held: u64,
-    refused: u64,
-    works: bool,
-}
-
-/// A run without limit, up to the last event before which no trial to come meets its limit.
-#[derive(Debug)]
-enum Base {
-    Plain(Serving<Allocator>),
-    Expandable(Serving<Expandable>),
-}
-
-impl<'r> Trials<'r> {
-    /// Trials of this recording, which was served without limit.
-    pub fn new(recording: &'r Recording, served: &'r Served) -> Self {
-        let base = if recording.expandable_segments {
-            Base::Expandable(Serving::new(Expandable::new(None), recording))
-        } else {
-            Base::Plain(Serving::new(Allocator::new(None), recording))
-        };
-        Trials {
-            recording,
-            served,
-            base,
-            outcomes: Vec::new(),
-        }
+/// Bytes of the block that serves each allocation of a list: its request rounded up, and a remainder too small to split
+/// off.
+///
+/// # Errors
+/// When more is asked for than any device has addresses.
+pub fn blocks(turns: &Turns) -> Result<Vec<u64>, OutOfMemory> {
+    let mut watch = Blocks(vec![0; turns.recording().allocs.len()]);
+    if turns.recording().expandable_segments {
+        Serving::new(Expandable::new(None), turns).serve_until(turns, turns.end(), &mut watch)?;
+    } else {
+        Serving::new(Allocator::new(None), turns).serve_until(turns, turns.end(), &mut watch)?;
     }
-
-    /// Does the run, loading included, get through with this much device memory? Cheaper for a capacity above all that
-    /// have failed.
-    pub fn gets_through(&mut self, capacity: u64) -> bool {
-        // Without pressure nothing changes; below what is allocated nothing helps.
-        if capacity >= self.served.highest_reserved || capacity < self.served.highest_allocated {
-            return capacity >= self.served.highest_reserved;
-        }
-        let alike = |outcome: &&Outcome| (outcome.held..outcome.refused).contains(&capacity);
-        if let Some(known) = self.outcomes.iter().find(alike) {
-            return known.works;
-        }
-        let outcome = match &mut self.base {
-            Base::Plain(base) => tried(base, self.recording, self.served, capacity),
-            Base::Expandable(base) => tried(base, self.recording, self.served, capacity),
-        };
-        self.outcomes.push(outcome);
-        outcome.works
-    }
+    Ok(watch.0)
 }
 
-fn tried<M: Memory>(base: &mut Serving<M>, recording: &Recording, served: &Served, capacity: u64) -> Outcome {
-    let all = recording.events.len();
-    let first_above = |bytes: u64| {
-        let at = served.growth.partition_point(|&(_, reserved)| reserved <= bytes);
-        served.growth.get(at).map_or(all, |&(event, _)| event)
-    };
-    // No trial is run below what is allocated.
-    let lowest = base.serve_until(recording, first_above(served.highest_allocated), |_, _, _, _| ());
-    let mut trial = base.clone();
-    let pressed = trial.serve_until(recording, first_above(capacity), |_, _, _, _| ());
-    let unpressed = trial.clone();
-    trial.memory.limit().set(capacity);
-    let works =
-        lowest.is_ok() && pressed.is_ok() && trial.serve_until(recording, all, |_, _, _, _| ()).is_ok();
-    if !works {
-        // Whatever is tried next has more memory.
-        *base = unpressed;
+/// The blocks of recorded allocations.
+struct Blocks(Vec<u64>);
+
+impl Watch for Blocks {
+    fn taken(&mut self, step: &Step, _: Option<u32>, block: u32, memory: &impl Memory, _: At) {
+        self.0[step.alloc as usize] = memory.size_of(block);
     }
-    let &mut Limit { held, refused, .. } = trial.memory.limit();
-    Outcome { held, refused, works }
+    fn dropped(&mut self, _: &Step, _: u32, _: &impl Memory) {}
+    fn marked(&mut self, _: Event, _: &impl Memory) {}
 }

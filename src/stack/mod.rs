@@ -5,7 +5,7 @@ pub mod hf;
 pub mod unsloth;
 
 use crate::plan::Plan;
-use crate::replay::Recording;
+use crate::replay::{Recording, Turns};
 use crate::scenario::Stack;
 pub(crate) use blocks::blocks;
 
@@ -33,12 +33,12 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
 }
 
 /// As [`record`] in full, from one layer of each kind where layers repeat.
-pub fn events(plan: &Plan) -> Recording {
+pub fn turns(plan: &Plan) -> Turns {
     let expanded = match plan.stack {
-        Stack::Hf => hf::record_expanded(plan),
-        Stack::Unsloth => None,
+        Stack::Hf => hf::turns(plan),
+        Stack::Unsloth => unsloth::turns(plan),
     };
-    expanded.unwrap_or_else(|| record(plan, Detail::Full))
+    expanded.unwrap_or_else(|| Turns::once(record(plan, Detail::Full)))
 }
 
 /// The highest live bytes of the training steps, each request rounded up to 512 bytes, by segments.

@@ -12,6 +12,7 @@ use crate::replay::segment::rounded;
 const LT_WORKSPACE_BYTES: u64 = 1 << 20;
 
 impl Inner {
+    #[inline(always)]
     fn push_alloc(&mut self, bytes: u64, category: Option<Category>, op: &'static str) -> u32 {
         let index = self.storages.len() as u32;
         let block = rounded(bytes);
@@ -21,22 +22,29 @@ impl Inner {
         });
         match &mut self.sink {
             Sink::Fold(fold) => fold.alloc(block),
-            Sink::List { events, allocs, .. } => {
-                let recompute = self.in_recompute && self.running.is_none();
-                let op = self.running.unwrap_or(op);
-                allocs.push(Alloc {
-                    bytes,
-                    category,
-                    op,
-                    place: self.place,
-                    recompute,
-                });
-                events.push(Event::Alloc(index));
-            }
+            Sink::List { .. } => self.list_alloc(index, bytes, category, op),
         }
         index
     }
 
+    #[inline(never)]
+    fn list_alloc(&mut self, index: u32, bytes: u64, category: Option<Category>, op: &'static str) {
+        let recompute = self.in_recompute && self.running.is_none();
+        let op = self.running.unwrap_or(op);
+        let place = self.place;
+        if let Sink::List { events, allocs, .. } = &mut self.sink {
+            allocs.push(Alloc {
+                bytes,
+                category,
+                op,
+                place,
+                recompute,
+            });
+            events.push(Event::Alloc(index));
+        }
+    }
+
+    #[inline(always)]
     fn push_free(&mut self, index: u32) {
         if self.closed {
             return;
@@ -102,22 +110,36 @@ impl Inner {
         id
     }
 
+    #[inline]
     pub fn release(&mut self, id: u32) {
         let record = &mut self.records[id as usize];
         record.refs -= 1;
-        if record.refs > 0 {
-            return;
+        if record.refs == 0 {
+            self.drop_record(id);
         }
-        let (storage, grad) = (record.storage, std::mem::replace(&mut record.grad, NONE));
-        if storage != NONE {
-            let memory = &mut self.storages[storage as usize];
-            memory.sharers -= 1;
-            if memory.sharers == 0 {
-                self.push_free(storage);
+    }
+
+    fn drop_record(&mut self, mut id: u32) {
+        loop {
+            let record = &mut self.records[id as usize];
+            let (storage, grad) = (record.storage, std::mem::replace(&mut record.grad, NONE));
+            if storage != NONE {
+                let memory = &mut self.storages[storage as usize];
+                memory.sharers -= 1;
+                if memory.sharers == 0 {
+                    self.push_free(storage);
+                }
             }
-        }
-        if grad != NONE {
-            self.release(grad);
+            if grad == NONE {
+                return;
+            }
+            // Its gradient goes with it.
+            let record = &mut self.records[grad as usize];
+            record.refs -= 1;
+            if record.refs > 0 {
+                return;
+            }
+            id = grad;
         }
     }
 

@@ -12,6 +12,7 @@ use super::expand::{Entered, expanded};
 use super::layout::Layout;
 use super::recording::{Event, Phase, Place, Recording};
 use super::segment::{Fold, Order};
+use super::turns::Turns;
 use crate::estimate::Category;
 use arena::Arena;
 use std::cell::RefCell;
@@ -267,9 +268,13 @@ impl Tape {
         self.parts().0
     }
 
-    /// Ends the recording of one layer of each kind: the events of every layer, where they follow from what is recorded.
-    pub fn finish_expanded(self) -> Option<Recording> {
+    /// Ends the recording of one layer of each kind: the turns of every layer, where they follow from what is recorded.
+    pub fn finish_expanded(self, expandable_segments: bool) -> Option<Turns> {
         let (recording, entered, order) = self.parts();
+        let recording = Recording {
+            expandable_segments,
+            ..recording
+        };
         expanded(recording, &entered, &order)
     }
 

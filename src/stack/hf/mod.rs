@@ -23,7 +23,7 @@ mod weight_adapter;
 
 use super::Detail;
 use crate::plan::Plan;
-use crate::replay::{Phase, Recording, Tape};
+use crate::replay::{Phase, Recording, Tape, Turns};
 use crate::scenario::{Checkpointing, Optimizer};
 use model::Model;
 use optimizer::States;
@@ -43,13 +43,10 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
 }
 
 /// As [`record`] in full, from one layer of each kind; nothing when the others do not follow from these.
-pub fn record_expanded(plan: &Plan) -> Option<Recording> {
+pub fn turns(plan: &Plan) -> Option<Turns> {
     let tape = Tape::new(plan.device, plan.workspace_bytes);
     run(&tape, plan, Detail::Ends, 1..=2);
-    Some(Recording {
-        expandable_segments: plan.expandable_segments,
-        ..tape.finish_expanded()?
-    })
+    tape.finish_expanded(plan.expandable_segments)
 }
 
 /// The highest live bytes of the training steps by segments. The first step is like the second with less alive, so the

@@ -27,7 +27,8 @@ pub fn four_bit<'t>(
         let _magnitudes = tape.temporary(&[16], Dtype::F32, "abs");
         let _largest = tape.temporary(&[], Dtype::F32, "max");
     }
-    let mut stored = vec![packed, code];
+    let mut stored = Vec::with_capacity(6);
+    stored.extend([packed, code]);
     if double_quant {
         // absmax.mean()
         let offset = state(&[], Dtype::F32);

@@ -18,7 +18,7 @@ pub use loss::{Route, route};
 
 use super::Detail;
 use crate::plan::Plan;
-use crate::replay::{Phase, Recording, Tape};
+use crate::replay::{Phase, Recording, Tape, Turns};
 use model::Model;
 use std::ops::RangeInclusive;
 
@@ -30,6 +30,13 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
         expandable_segments: plan.expandable_segments,
         ..tape.finish()
     }
+}
+
+/// As [`record`] in full, from one layer of each kind; nothing when the others do not follow from these.
+pub fn turns(plan: &Plan) -> Option<Turns> {
+    let tape = Tape::new(plan.device, plan.workspace_bytes);
+    run(&tape, plan, Detail::Ends, 1..=2);
+    tape.finish_expanded(plan.expandable_segments)
 }
 
 /// The highest live bytes of the training steps by segments: the second step alone, with everything that the first leaves
