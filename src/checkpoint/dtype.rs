@@ -80,7 +80,7 @@ const GGML: [(u32, StoredDtype); 32] = [
 impl StoredDtype {
     /// The dtype of this name in a safetensors header.
     pub fn of_safetensors(name: &str) -> Option<Self> {
-        SAFETENSORS.into_iter().find(|dtype| dtype.name == name)
+        SAFETENSORS.iter().find(|dtype| dtype.name == name).copied()
     }
 
     /// The dtype of this number in a GGUF header.

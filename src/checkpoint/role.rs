@@ -57,7 +57,7 @@ impl Role {
     pub fn of(name: &str, layers: u64) -> Self {
         // The common case first: large headers name a hundred thousand of these.
         if let Some((index, rest)) = name.strip_prefix("model.layers.").and_then(numbered) {
-            let loaded = index < layers && !RECOMPUTED.iter().any(|word| rest.contains(word));
+            let loaded = index < layers && !rest.split('.').any(|part| RECOMPUTED.contains(&part));
             return if loaded { Role::Layers } else { Role::NotLoaded };
         }
         let has = |words: &[&str]| name.split('.').any(|part| words.contains(&part));
@@ -125,6 +125,9 @@ const RECOMPUTED: [&str; 4] = ["rotary_emb", "rotary_pos_emb", "masked_bias", "r
 
 /// The decoder layer that a tensor belongs to, and its name within it.
 pub(super) fn layer(name: &str) -> Option<(u64, &str)> {
+    if let Some(found) = name.strip_prefix("model.layers.").and_then(numbered) {
+        return Some(found);
+    }
     ["layers.", "h.", "blk.", "blocks."].iter().find_map(|word| {
         let mut places = name.match_indices(word).map(|(at, _)| at);
         let at = places.find(|at| *at == 0 || name.as_bytes().get(at - 1) == Some(&b'.'))?;

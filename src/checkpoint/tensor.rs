@@ -56,7 +56,7 @@ fn is_helper(name: &str, last: &str) -> bool {
         ".weight.nested_quant_map",
     ];
     bitsandbytes.iter().any(|end| name.ends_with(end))
-        || name.contains(".weight.quant_state.")
+        || last.starts_with("bitsandbytes__")
         || last.ends_with("_scales")
         || matches!(
             last,

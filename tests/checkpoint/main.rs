@@ -209,7 +209,7 @@ fn a_configuration_that_does_not_fit_its_files_is_explained() {
         "{text}"
     );
     assert!(
-        text.contains("mlp.down_proj.weight holds 3145728 weights, and the configuration makes it 6291456"),
+        text.contains("mlp.gate_proj.weight holds 3145728 weights, and the configuration makes it 6291456"),
         "{text}"
     );
 }

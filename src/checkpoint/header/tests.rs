@@ -22,6 +22,41 @@ fn tensors_are_read_with_their_exact_bytes() {
 }
 
 #[test]
+fn headers_as_libraries_write_them_are_read_in_one_go_and_others_all_the_same() {
+    let of = |json: &str| {
+        let found = Header::read(json.as_bytes(), "f", None).map(|header| header.tensors.len());
+        (plain::tensors(json.as_bytes()).is_some(), found.ok())
+    };
+    for usual in [
+        r#"{"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"U8","shape":[],"data_offsets":[12,13]}}  "#,
+        r#"{"__metadata__": {"a\n": "{}"}, "a": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
+           "b": {"dtype": "U8", "shape": [], "data_offsets": [12, 13]}}"#,
+    ] {
+        assert_eq!(of(usual), (true, Some(2)), "{usual}");
+    }
+    for unusual in [
+        r#"{"\u0061":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#,
+        r#"{"a":{"shape":[1],"dtype":"U8","data_offsets":[0,1]}}"#,
+        r#"{"a":{"data_offsets":[0,1],"dtype":"U8","shape":[1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#,
+    ] {
+        let found = of(unusual);
+        assert!(!found.0 && found.1.is_some(), "{unusual}");
+    }
+    for wrong in [
+        r#"{"a":{"dtype":"U8","shape":[01],"data_offsets":[0,1]}}"#,
+        r#"{"a":{"dtype":"U8","shape":[1,],"data_offsets":[0,1]}}"#,
+        r#"{"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}"#,
+        r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},}"#,
+        r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}} x"#,
+        r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}"#,
+        r#"{"__metadata__":{"a":},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#,
+        "{\"a\u{1}\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+    ] {
+        assert_eq!(of(wrong), (false, None), "{wrong}");
+    }
+}
+
+#[test]
 fn a_claim_of_enormous_length_is_refused() {
     let of = |length: u64| header_length(&length.to_le_bytes(), "f").map_err(|e| e.to_string());
     assert_eq!(of(1 << 20), Ok(1 << 20));
