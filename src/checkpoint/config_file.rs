@@ -1,6 +1,6 @@
 //! `config.json`: the architecture, and how the weights are stored.
 
-use super::{Quantization, problem, strict_json};
+use super::{Quantization, problem, strict_json, tower};
 use crate::model::{HfConfig, NOT_OF_THE_HUB};
 use crate::scenario::FieldError;
 use serde_json::Value;
@@ -16,6 +16,8 @@ pub struct ConfigFile {
     pub dtype: Option<String>,
     /// The classes that load it (`architectures`).
     pub classes: Vec<String>,
+    /// Weights of its vision tower with the projector, where its configuration tells.
+    pub towers: Option<u64>,
 }
 
 impl ConfigFile {
@@ -34,12 +36,14 @@ impl ConfigFile {
         let quantization = quantization.filter(|value| !value.is_null());
         let dtype = text("dtype").or_else(|| text("torch_dtype"));
         let classes = text("architectures");
+        let towers = tower::weights(&keys);
         let (config, problems) = HfConfig::read(keys);
         if let Some((key, wrong)) = problems.first() {
             return Err(problem(file, key, wrong));
         }
         Ok(ConfigFile {
             config,
+            towers,
             quantization: quantization
                 .map(|value| Quantization::read(&value, file))
                 .transpose()?,

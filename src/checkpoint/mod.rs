@@ -22,6 +22,7 @@ mod refusal;
 mod role;
 mod strict_json;
 mod tensor;
+mod tower;
 mod visit;
 
 pub use config_file::ConfigFile;

@@ -6,6 +6,7 @@ use super::{Check, ConfigFile, Inventory, Quantization, Role, Tensor, layers};
 use crate::catalog;
 use crate::model::{Architecture, HfConfig};
 use crate::scenario::{ModelRef, Scenario, WeightFormat};
+use crate::words::count;
 use serde::Serialize;
 
 /// A model outside the catalog, as its files describe it.
@@ -49,6 +50,15 @@ impl OwnModel {
             remarks: Vec::new(),
         };
         model.config.name = (!name.is_empty()).then(|| name.to_owned());
+        let complete = complete && !tensors.is_empty();
+        if let Some(towers) = file.towers.filter(|_| !complete) {
+            model.config.tower_params = Some(towers);
+            model.config.vision_config = None;
+            model.remarks.push(format!(
+                "its vision tower with the projector has {} weights by the configuration",
+                count(towers)
+            ));
+        }
         model.describe(tensors, complete);
         model
     }
@@ -60,6 +70,7 @@ impl OwnModel {
             quantization: None,
             dtype: None,
             classes: Vec::new(),
+            towers: None,
         };
         let mut model = OwnModel::new(name, &file, &gguf.tensors, true);
         let text = "a GGUF file is turned into 16 bit before it is trained: estimates are of that, not of what the file holds";
@@ -72,7 +83,6 @@ impl OwnModel {
             .quantization
             .as_ref()
             .map_or(4, |quantization| quantization.bits);
-        let complete = complete && !tensors.is_empty();
         if complete {
             let inventory = Inventory::of(tensors.iter(), self.config.num_hidden_layers, bits);
             let towers = inventory.weights(Role::Towers);
