@@ -36,7 +36,7 @@ pub use quantization::Quantization;
 pub use refusal::Refusal;
 pub use role::Role;
 pub use tensor::Tensor;
-pub use visit::{LONGEST_FILE, Piece, Reply, Visit};
+pub use visit::{ADAPTER, LONGEST_FILE, Piece, Reply, Visit};
 
 use crate::scenario::FieldError;
 

@@ -38,7 +38,8 @@ const FIRST_OF_GGUF: u64 = 1 << 20;
 const CONFIG: &str = "config.json";
 const INDEX: &str = "model.safetensors.index.json";
 const SINGLE: &str = "model.safetensors";
-const ADAPTER: &str = "adapter_config.json";
+/// What PEFT calls an adapter's settings.
+pub const ADAPTER: &str = "adapter_config.json";
 
 /// A model's files while they are read.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +79,11 @@ fn first(file: &str) -> Piece {
     }
 }
 
+/// A file's name without its folders.
+fn last(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
+}
+
 impl Visit {
     /// All of a repository or folder of this name.
     pub fn of_repository(name: &str) -> Self {
@@ -89,16 +95,23 @@ impl Visit {
         }
     }
 
-    /// These files alone, by their names.
+    /// These files alone, by their names. Beside a `config.json` or `adapter_config.json` what else lies in a model's folder
+    /// is passed over.
     ///
     /// # Errors
     /// One of them is none that can be read.
     pub fn of_files(name: &str, files: &[String]) -> Result<Self, FieldError> {
+        let is = |wanted: &str| files.iter().any(|file| last(file) == wanted);
+        let (configured, adapted) = (is(CONFIG) || is(ADAPTER), is(ADAPTER));
         let mut waiting: Vec<Piece> = Vec::new();
         for file in files {
-            waiting.push(match file.rsplit('.').next() {
-                Some("json") => whole(file),
-                Some("safetensors" | "gguf") => first(file),
+            waiting.push(match (last(file), file.rsplit('.').next()) {
+                (CONFIG | ADAPTER, _) => whole(file),
+                // The adapter's own weights, not its base's.
+                (name, Some("safetensors")) if adapted && name.starts_with("adapter_") => continue,
+                (_, Some("safetensors" | "gguf")) => first(file),
+                (name, Some("json")) if !configured || name.ends_with(".index.json") => whole(file),
+                _ if configured => continue,
                 _ => {
                     let text = "is not read; give a config.json, a model.safetensors.index.json, an adapter_config.json, safetensors or GGUF files";
                     return Err(problem(file, "", text));
@@ -170,7 +183,7 @@ impl Visit {
     }
 
     fn take_json(&mut self, file: &str, bytes: &[u8]) -> Result<(), FieldError> {
-        let last = file.rsplit('/').next().unwrap_or(file);
+        let last = last(file);
         if last.ends_with(".index.json") {
             let index = Index::read(bytes, file)?;
             if self.searches {
@@ -233,10 +246,10 @@ impl Visit {
 
     /// Puts a piece behind those of the same file.
     fn begin(&mut self, piece: &Piece, bytes: Vec<u8>) {
-        if piece.begin == 0 {
-            self.begun.clear();
+        match piece.begin {
+            0 => self.begun = bytes,
+            _ => self.begun.extend_from_slice(&bytes),
         }
-        self.begun.extend(bytes);
     }
 
     /// Asks for the next bytes of the same file, at once.

@@ -173,6 +173,11 @@ impl Draft {
     /// Adapted modules: a word for all linear layers, or names.
     pub fn targets(&mut self, value: &Value, all: &str) -> Taken {
         let words: Vec<String> = match value {
+            // PEFT matches a text that is no word of its own with the whole name of each module.
+            Value::String(text) if text.contains(['*', '(', '[', '|', '\\', '^', '$', '+', '?']) => {
+                let text = "a regular expression is not modelled; every linear layer is taken";
+                return Taken::Problem(text.into());
+            }
             Value::String(text) => text.split(',').map(|word| word.trim().into()).collect(),
             Value::Array(items) => items
                 .iter()

@@ -13,6 +13,7 @@
 //! assert_eq!(read.scenario, script.runs);
 //! ```
 
+mod adapter;
 mod axolotl;
 mod benchmark;
 mod detect;
@@ -32,6 +33,7 @@ mod transformers;
 mod unsloth;
 mod yaml;
 
+pub use adapter::{Adapter, adapter};
 pub use import::{Imported, Remark, Source, import};
 pub use target::Target;
 

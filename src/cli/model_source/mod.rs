@@ -9,9 +9,9 @@ use std::path::Path;
 
 use super::Problems;
 use crate::catalog::{self, Mirror};
-use crate::checkpoint::{OwnModel, Piece, Reply, Visit};
-use crate::export::import;
-use crate::scenario::{FieldError, Lora, Method, ModelRef, Scenario, WeightFormat};
+use crate::checkpoint::{ADAPTER, OwnModel, Piece, Reply, Visit};
+use crate::export::{Adapter, adapter};
+use crate::scenario::{FieldError, ModelRef, Scenario, WeightFormat};
 use folder::Folder;
 use hub::Hub;
 
@@ -30,7 +30,7 @@ pub(super) struct Found {
     /// Where it was found, for the user.
     pub place: String,
     /// The settings of an adapter that was named instead of its base.
-    lora: Option<Lora>,
+    adapter: Option<Adapter>,
     /// How the repository that was named stores a model of the catalog.
     weights: Option<WeightFormat>,
     pub warnings: Vec<String>,
@@ -49,7 +49,7 @@ impl Found {
         Found {
             model: Which::Catalog(id.into()),
             place: "the catalog".into(),
-            lora: None,
+            adapter: None,
             weights: None,
             warnings: Vec::new(),
         }
@@ -86,11 +86,8 @@ impl Found {
         if let Some(weights) = self.weights {
             run.set_weights(weights);
         }
-        if let Some(lora) = &self.lora {
-            if run.method == Method::Full {
-                run.set_method(Method::Lora);
-            }
-            run.lora = lora.clone();
+        if let Some(adapter) = &self.adapter {
+            adapter.apply(run);
         }
     }
 }
@@ -103,23 +100,37 @@ impl Found {
 pub(super) fn find(name: &str) -> Result<Found, Problems> {
     let path = Path::new(name);
     if path.exists() {
-        return visit_path(path, name);
+        return visit_path(path, name, Adapters::Followed);
     }
     match hub_name(name) {
         _ if catalog::model(name).is_some() => Ok(Found::catalog(name)),
-        Some(repository) => match catalog::mirror(name) {
-            // The same weights under another name: nothing that its files could add.
-            Some(mirror) if mirror.weights.is_none() => Ok(Found::mirror(name, mirror)),
-            // Which layers are stored how is in its headers; without them, by the rule.
-            Some(mirror) => find_repository(&repository).or_else(|Problems(why)| {
-                let mut found = Found::mirror(name, mirror);
-                found.warnings.extend(why.into_iter().skip(1));
-                Ok(found)
-            }),
-            None => find_repository(&repository),
-        },
+        Some(repository) => find_named(name, &repository, Adapters::Followed),
         None if is_file(name) => Err(Problems::one("model", format!("{name}: there is no such file"))),
         None => Ok(Found::catalog(name)),
+    }
+}
+
+/// What to do with an adapter instead of a model.
+#[derive(Clone, Copy)]
+enum Adapters {
+    /// Its base is the model.
+    Followed,
+    /// It is the base of one already: that may lead in a circle.
+    Refused,
+}
+
+/// A repository whose name may be a mirror's.
+fn find_named(name: &str, repository: &Repository, adapters: Adapters) -> Result<Found, Problems> {
+    match catalog::mirror(name) {
+        // The same weights under another name: nothing that its files could add.
+        Some(mirror) if mirror.weights.is_none() => Ok(Found::mirror(name, mirror)),
+        // Which layers are stored how is in its headers; without them, by the rule.
+        Some(mirror) => find_repository(repository, adapters).or_else(|Problems(why)| {
+            let mut found = Found::mirror(name, mirror);
+            found.warnings.extend(why.into_iter().skip(1));
+            Ok(found)
+        }),
+        None => find_repository(repository, adapters),
     }
 }
 
@@ -170,10 +181,10 @@ impl Repository {
 }
 
 /// The cache, then the Hub; a cache without weights is what is left when the Hub cannot be asked.
-fn find_repository(repository: &Repository) -> Result<Found, Problems> {
+fn find_repository(repository: &Repository, adapters: Adapters) -> Result<Found, Problems> {
     let cached = cache::snapshot(&repository.id, &repository.revision).and_then(|folder| {
         let place = format!("the Hugging Face cache ({})", folder.display());
-        walk(repository.visit().ok()?, &Folder::new(&folder), place).ok()
+        walk(repository.visit().ok()?, &Folder::new(&folder), place, adapters).ok()
     });
     let cached = match cached {
         Some(found) if found.is_whole() => return Ok(found),
@@ -189,7 +200,7 @@ fn find_repository(repository: &Repository) -> Result<Found, Problems> {
         )),
         false => Hub::new(&repository.id, &repository.revision).and_then(|hub| {
             let place = hub.place();
-            walk(repository.visit()?, &hub, place)
+            walk(repository.visit()?, &hub, place, adapters)
         }),
     };
     match (asked, cached) {
@@ -212,7 +223,7 @@ fn find_repository(repository: &Repository) -> Result<Found, Problems> {
     }
 }
 
-fn visit_path(path: &Path, name: &str) -> Result<Found, Problems> {
+fn visit_path(path: &Path, name: &str, adapters: Adapters) -> Result<Found, Problems> {
     let full = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let label = |of: &Path| {
         of.file_stem()
@@ -222,7 +233,12 @@ fn visit_path(path: &Path, name: &str) -> Result<Found, Problems> {
         let label = full
             .file_name()
             .map_or(name.into(), |last| last.to_string_lossy().into_owned());
-        return walk(Visit::of_repository(&label), &Folder::new(&full), name.into());
+        return walk(
+            Visit::of_repository(&label),
+            &Folder::new(&full),
+            name.into(),
+            adapters,
+        );
     }
     let (Some(folder), Some(file)) = (full.parent(), full.file_name().and_then(|file| file.to_str())) else {
         return Err(Problems::one("model", format!("{name}: is no file")));
@@ -230,7 +246,12 @@ fn visit_path(path: &Path, name: &str) -> Result<Found, Problems> {
     let mut files = vec![file.to_owned()];
     if file.ends_with(".index.json") {
         let label = label(folder);
-        return walk(Visit::of_repository(&label), &Folder::new(folder), name.into());
+        return walk(
+            Visit::of_repository(&label),
+            &Folder::new(folder),
+            name.into(),
+            adapters,
+        );
     }
     // Headers name tensors; what they are for is said beside them.
     if file.ends_with(".safetensors") && folder.join("config.json").exists() {
@@ -244,6 +265,7 @@ fn visit_path(path: &Path, name: &str) -> Result<Found, Problems> {
         Visit::of_files(&label, &files).map_err(of_model)?,
         &Folder::new(folder),
         name.into(),
+        adapters,
     )
 }
 
@@ -252,21 +274,21 @@ fn of_model(problem: FieldError) -> Problems {
 }
 
 /// Reads everything a visit asks for.
-fn walk(mut visit: Visit, source: &dyn Source, place: String) -> Result<Found, Problems> {
+fn walk(mut visit: Visit, source: &dyn Source, place: String, adapters: Adapters) -> Result<Found, Problems> {
     while let Some(piece) = visit.wanted().cloned() {
         let reply = source
             .read(&piece)
             .map_err(|sentence| Problems::one("model", sentence))?;
         visit.take(reply).map_err(of_model)?;
     }
-    match visit.adapter() {
-        Some(text) if !visit.has_config() => with_base(text),
+    match (visit.adapter(), adapters) {
+        (Some(text), Adapters::Followed) if !visit.has_config() => with_base(text),
         _ => {
             let model = visit.model().map_err(of_model)?;
             Ok(Found {
                 model: Which::Own(Box::new(model)),
                 place,
-                lora: None,
+                adapter: None,
                 weights: None,
                 warnings: Vec::new(),
             })
@@ -275,32 +297,26 @@ fn walk(mut visit: Visit, source: &dyn Source, place: String) -> Result<Found, P
 }
 
 /// An adapter: its settings, and the model it belongs to.
-fn with_base(adapter: &str) -> Result<Found, Problems> {
-    let keys: serde_json::Value = serde_json::from_str(adapter)?;
-    let base = keys["base_model_name_or_path"]
-        .as_str()
-        .filter(|base| !base.is_empty());
-    let Some(base) = base else {
-        return Err(Problems::one(
-            "model",
-            "adapter_config.json: base_model_name_or_path is missing",
-        ));
-    };
-    let imported = import(adapter).map_err(|reason| Problems::one("model", reason))?;
-    // A base that is an adapter again, or leads in a circle, is not followed.
+fn with_base(text: &str) -> Result<Found, Problems> {
+    let adapter = adapter(text).map_err(|reason| Problems::one("model", format!("{ADAPTER}: {reason}")))?;
+    let base = adapter.base.as_str();
     let mut found = match catalog::model(base) {
         Some(model) => Found::catalog(&model.id),
         None => match (Path::new(base).join("config.json").exists(), hub_name(base)) {
-            (true, _) => visit_path(Path::new(base), base)?,
-            (false, Some(repository)) => find_repository(&repository)?,
+            (true, _) => visit_path(Path::new(base), base, Adapters::Refused)?,
+            (false, Some(repository)) => find_named(base, &repository, Adapters::Refused)?,
             (false, None) => {
                 let text = format!("the adapter belongs to '{base}', which is not here; give that model");
                 return Err(Problems::one("model", text));
             }
         },
     };
-    found.warnings.extend(super::import::remarks(&imported));
-    found.lora = Some(imported.scenario.lora);
+    let remarks = adapter
+        .remarks
+        .iter()
+        .map(|remark| format!("{ADAPTER}: {remark}"));
+    found.warnings.extend(remarks);
+    found.adapter = Some(adapter);
     Ok(found)
 }
 

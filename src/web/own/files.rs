@@ -1,7 +1,7 @@
 //! Files of the user's: of large ones only the pieces that are asked for are read.
 
-use crate::checkpoint::{LONGEST_FILE, Piece, Reply};
-use js_sys::Uint8Array;
+use crate::checkpoint::{ADAPTER, LONGEST_FILE, Piece, Reply};
+use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, FileList};
 
@@ -12,13 +12,14 @@ pub struct Files {
 }
 
 impl Files {
-    /// Files as a browser lists them.
+    /// Files as a browser lists them; of a folder those that lie in it, and not deeper.
     pub fn listed(list: &FileList) -> Self {
-        let files = (0..list.length()).filter_map(|index| list.item(index)).collect();
+        let files = (0..list.length()).filter_map(|index| list.item(index));
+        let files = files.filter(|file| depth(file) <= 1).collect();
         Files { files, pasted: None }
     }
 
-    /// A text, taken for a `config.json`.
+    /// A text, taken for a `config.json` or an `adapter_config.json`.
     pub fn pasted(text: String) -> Self {
         Files {
             files: Vec::new(),
@@ -28,7 +29,8 @@ impl Files {
 
     /// Their names.
     pub fn names(&self) -> Vec<String> {
-        match self.pasted {
+        match &self.pasted {
+            Some(text) if text.contains("\"peft_type\"") => vec![ADAPTER.into()],
             Some(_) => vec!["config.json".into()],
             None => self.files.iter().map(File::name).collect(),
         }
@@ -39,7 +41,7 @@ impl Files {
         let names = self.names();
         let weights: Vec<&String> = names
             .iter()
-            .filter(|name| !name.ends_with(".json") && !name.starts_with("model"))
+            .filter(|name| is_weights(name) && !name.starts_with("model") && !name.starts_with("adapter_"))
             .collect();
         match weights[..] {
             [name] => name
@@ -77,4 +79,15 @@ impl Files {
         let buffer = JsFuture::from(part.array_buffer()).await.map_err(unreadable)?;
         Ok(Reply::Bytes(Uint8Array::new(&buffer).to_vec(), Some(size as u64)))
     }
+}
+
+fn is_weights(name: &str) -> bool {
+    name.ends_with(".safetensors") || name.ends_with(".gguf")
+}
+
+/// How many folders a chosen folder's file lies in, that one included.
+fn depth(file: &File) -> usize {
+    let path = Reflect::get(file, &"webkitRelativePath".into());
+    let path = path.ok().and_then(|path| path.as_string());
+    path.map_or(0, |path| path.matches('/').count())
 }

@@ -12,6 +12,12 @@ use yew::prelude::*;
 fn read(files: Files, act: &Callback<Action>) {
     match Visit::of_files(&files.label(), &files.names()) {
         Ok(visit) => spawn_local(walk(visit, Source::Files(files), act.clone())),
+        // A folder that is dropped looks like a file without an ending.
+        Err(_) if files.names().iter().any(|name| !name.contains('.')) => {
+            act.emit(Action::Failed(
+                "a folder cannot be dropped: choose it with its button".into(),
+            ));
+        }
         Err(problem) => act.emit(Action::Failed(problem.to_string())),
     }
 }
@@ -63,12 +69,14 @@ pub fn FromFiles(desk: &Desk) -> Html {
         <div class={classes!("way", "drop", over.then_some("over"))} {ondrop} ondragover={hover(true)} ondragleave={hover(false)}>
             <h3>{"From files"}</h3>
             <label class="field" for="own-files">{"Drop files here, or choose them"}</label>
-            <input id="own-files" type="file" multiple=true accept=".json,.safetensors,.gguf" {onchange} data-testid="own-files" />
+            <input id="own-files" type="file" multiple=true accept=".json,.safetensors,.gguf" onchange={onchange.clone()} data-testid="own-files" />
+            <label class="field" for="own-folder">{"Or a model's or an adapter's folder"}</label>
+            <input id="own-folder" type="file" webkitdirectory=true {onchange} data-testid="own-folder" />
             <p class="note">
-                {"config.json with its safetensors files, or a .gguf. Of a file of 50 GB only the header is read."}
+                {"config.json with its safetensors files, an adapter_config.json, or a .gguf. Of a file of 50 GB only the header is read."}
             </p>
             <div class="field">
-                <label for="own-paste">{"Or paste a config.json"}</label>
+                <label for="own-paste">{"Or paste a config.json or adapter_config.json"}</label>
                 <textarea id="own-paste" rows="3" spellcheck="false" oninput={onpaste} data-testid="own-paste" />
             </div>
         </div>

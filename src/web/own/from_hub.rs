@@ -2,7 +2,7 @@
 
 use super::dialog::Desk;
 use super::hub::{ENDPOINT, Hub};
-use super::state::Action;
+use super::state::{Action, known};
 use super::walk::{Source, give_up, walk};
 use crate::checkpoint::Visit;
 use wasm_bindgen_futures::spawn_local;
@@ -58,12 +58,15 @@ pub fn FromHub(desk: &Desk) -> Html {
             act.emit(Action::Cancelled);
         })
     };
+    // The base of an adapter, where it is to be read yet.
+    let wanted = desk.state.adapter.as_ref().map(|adapter| adapter.base.clone());
+    let wanted = wanted.filter(|base| is_id(base) && known(base).is_none());
     html! {
         <form class="way" {onsubmit}>
             <h3>{"From the Hub"}</h3>
             <div class="field">
                 <label for="own-id">{"Hub id"}</label>
-                <input id="own-id" ref={id} type="text" placeholder="owner/name" spellcheck="false" autocomplete="off" data-testid="own-id" />
+                <input id="own-id" ref={id} type="text" value={wanted} placeholder="owner/name" spellcheck="false" autocomplete="off" data-testid="own-id" />
             </div>
             <details>
                 <summary>{"Gated or elsewhere"}</summary>

@@ -4,6 +4,8 @@ use super::dialog::Desk;
 use super::state::Action;
 use crate::bytes::Bytes;
 use crate::checkpoint::{Inventory, OwnModel};
+use crate::export::Adapter;
+use crate::scenario::Targets;
 use crate::words::count;
 use yew::prelude::*;
 
@@ -25,6 +27,9 @@ pub fn outcome(desk: &Desk) -> Html {
             if let Some(why) = &state.failure {
                 <p class="problem" role="alert" data-testid="own-problem">{why}</p>
             }
+            if let Some(adapter) = &state.adapter {
+                {adapted(adapter)}
+            }
             if let Some(found) = &state.found {
                 {described(found)}
             }
@@ -37,6 +42,20 @@ pub fn outcome(desk: &Desk) -> Html {
                 </p>
             }
         </section>
+    }
+}
+
+fn adapted(adapter: &Adapter) -> Html {
+    let targets = match &adapter.lora.targets {
+        Targets::Word(_) => "every linear layer".into(),
+        Targets::Modules(names) => names.join(", "),
+    };
+    let dora = if adapter.lora.use_dora { " with DoRA" } else { "" };
+    html! {
+        <>
+            <h3 data-testid="own-adapter">{format!("Adapter of {}: rank {}{dora} on {targets}", adapter.base, adapter.lora.rank)}</h3>
+            <ul class="note">{for adapter.remarks.iter().map(|remark| html! { <li>{remark}</li> })}</ul>
+        </>
     }
 }
 

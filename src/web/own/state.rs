@@ -2,8 +2,9 @@
 
 use crate::catalog;
 use crate::checkpoint::OwnModel;
+use crate::export::Adapter;
 use crate::model::{HfConfig, unsupported_reason};
-use crate::scenario::{FieldError, ModelRef, Scenario, from_texts, texts};
+use crate::scenario::{FieldError, ModelRef, Scenario, WeightFormat, from_texts, texts};
 use std::rc::Rc;
 
 /// A field of the configuration and its text.
@@ -18,6 +19,10 @@ pub struct State {
     pub failure: Option<String>,
     /// What the model's files say.
     pub found: Option<Rc<OwnModel>>,
+    /// The adapter that was read, of this model or of one that is still to be read.
+    pub adapter: Option<Rc<Adapter>>,
+    /// The change with which the adapter's settings come into the run; later ones leave what the user made of them.
+    adapted: Option<u32>,
     /// The fields as they were found.
     pub base: Vec<Field>,
     /// The fields as the user changed them.
@@ -39,6 +44,8 @@ pub enum Action {
     Failed(String),
     /// What the files say, so far.
     Found(Rc<OwnModel>),
+    /// An adapter was read. Its base is the model of the catalog that has that name, else what is found next.
+    Adapter(Rc<Adapter>),
     /// All has been read.
     Done,
     /// A field has another text.
@@ -50,6 +57,14 @@ pub enum Action {
 /// The fields of a configuration, in the order of its keys.
 fn fields(config: &HfConfig) -> Vec<Field> {
     texts(config)
+}
+
+/// The model of the catalog that has this name, or of which it names a mirror, with how that stores the weights.
+pub fn known(name: &str) -> Option<(&'static str, Option<WeightFormat>)> {
+    if let Some(model) = catalog::model(name) {
+        return Some((&model.id, None));
+    }
+    catalog::mirror(name).map(|mirror| (mirror.model.id.as_str(), mirror.weights))
 }
 
 /// The text of a field; empty when it is absent.
@@ -76,7 +91,13 @@ impl State {
         let mut next = self.clone();
         match action {
             Action::Open(run) => return next.open(&run),
-            Action::Read(done, all) => (next.busy, next.failure) = (Some((done, all)), None),
+            Action::Read(done, all) => {
+                (next.busy, next.failure) = (Some((done, all)), None);
+                // What is read now is something else.
+                if done == 0 && next.adapted.is_some() {
+                    (next.adapter, next.adapted) = (None, None);
+                }
+            }
             Action::Cancelled | Action::Done => next.busy = None,
             Action::Failed(why) => (next.busy, next.failure) = (None, Some(why)),
             Action::Found(found) => {
@@ -84,6 +105,22 @@ impl State {
                 next.draft.clone_from(&next.base);
                 (next.failure, next.found) = (None, Some(found));
                 next.changes += 1;
+                if next.adapter.is_some() && next.adapted.is_none() {
+                    next.adapted = Some(next.changes);
+                }
+            }
+            Action::Adapter(adapter) => {
+                if let Some((id, _)) = known(&adapter.base) {
+                    next = next.open(&Scenario {
+                        model: ModelRef::Catalog(id.into()),
+                        ..Scenario::default()
+                    });
+                    next.changes += 1;
+                    next.adapted = Some(next.changes);
+                } else {
+                    next.adapted = None;
+                }
+                next.adapter = Some(adapter);
             }
             Action::Edit(key, value) => {
                 set(&mut next.draft, &key, value.trim());
@@ -176,9 +213,22 @@ impl State {
         if let Some(found) = &self.found {
             found.apply(&mut run);
         }
-        let untouched = self.found.is_some() && self.overridden().is_empty();
-        if !untouched {
+        let untouched = self.overridden().is_empty();
+        let listed = catalog::model(config.name.as_deref().unwrap_or_default());
+        if let Some(listed) = listed.filter(|_| untouched && self.found.is_none()) {
+            run.model = ModelRef::Catalog(listed.id.clone());
+        } else if !untouched || self.found.is_none() {
             run.model = ModelRef::Config(Box::new(config));
+        }
+        if let Some(adapter) = self
+            .adapter
+            .as_ref()
+            .filter(|_| self.adapted == Some(self.changes))
+        {
+            if let Some((_, Some(weights))) = known(&adapter.base) {
+                run.set_weights(weights);
+            }
+            adapter.apply(&mut run);
         }
         Some(run)
     }
@@ -229,6 +279,46 @@ mod tests {
         assert!(unknown.refused().unwrap().contains("llama9"));
         let treated = unknown.reduce(Action::Edit("treat_as".into(), "llama".into()));
         assert_eq!(treated.refused(), None);
+    }
+
+    fn adapter_of(base: &str) -> Action {
+        let text = format!(
+            "{{\"base_model_name_or_path\": \"{base}\", \"r\": 64, \"target_modules\": [\"q_proj\"]}}"
+        );
+        Action::Adapter(Rc::new(crate::export::adapter(&text).unwrap()))
+    }
+
+    #[test]
+    fn an_adapter_of_a_listed_model_brings_its_base_and_settings_once() {
+        let read = opened().reduce(adapter_of("unsloth/Qwen3-8B-unsloth-bnb-4bit"));
+        let run = read.in_run(&Scenario::default()).unwrap();
+        assert_eq!(run.model, ModelRef::Catalog("Qwen/Qwen3-8B".into()));
+        assert_eq!((run.lora.rank, run.weights), (64, WeightFormat::Dynamic4bit));
+        // What the user makes of the run afterwards stays.
+        let edited = read.reduce(Action::Edit("num_hidden_layers".into(), "2".into()));
+        assert_eq!(edited.in_run(&Scenario::default()).unwrap().lora.rank, 16);
+    }
+
+    #[test]
+    fn an_adapter_of_another_model_waits_for_it() {
+        let waits = opened().reduce(adapter_of("a/b"));
+        assert_eq!(waits.in_run(&Scenario::default()).unwrap(), Scenario::default());
+        let mut visit = crate::checkpoint::Visit::of_repository("a/b");
+        let config =
+            br#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
+            "num_hidden_layers": 2, "num_attention_heads": 4}"#;
+        visit
+            .take(crate::checkpoint::Reply::Bytes(config.to_vec(), None))
+            .unwrap();
+        let base = Action::Found(Rc::new(visit.model().unwrap()));
+        let found = waits.reduce(Action::Read(0, 1)).reduce(base.clone());
+        let run = found.in_run(&Scenario::default()).unwrap();
+        assert_eq!(run.lora.rank, 64);
+        assert!(matches!(run.model, ModelRef::Config(config) if config.num_hidden_layers == 2));
+        // Another model read later has nothing to do with it.
+        let other = found.reduce(Action::Read(0, 1)).reduce(base);
+        assert_eq!(other.in_run(&Scenario::default()).unwrap().lora.rank, 16);
+        assert_eq!(other.adapter, None);
     }
 
     #[test]
