@@ -8,8 +8,9 @@
 mod fixture;
 mod targets;
 
-use std::env;
+use plimsoll::scenario::Scenario;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 /// Numbers and words that are often mishandled.
 const WORDS: [&[u8]; 14] = [
@@ -89,33 +90,45 @@ fn bend(seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
     eprintln!("{inputs} inputs");
 }
 
-#[test]
-fn no_config_json_is_too_much() {
-    let seeds: Vec<_> = fixture::models()
-        .iter()
-        .map(fixture::Fixture::config_json)
-        .collect();
-    bend(&seeds, targets::config_json);
+/// Sound inputs of each target, by its name.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "config_json" => fixture::models()
+            .iter()
+            .map(fixture::Fixture::config_json)
+            .collect(),
+        "safetensors" => safetensors(),
+        "index" => vec![
+            br#"{"metadata": {"total_size": 12}, "weight_map": {"a": "m-00001-of-00002.safetensors", "b": "m-00002-of-00002.safetensors"}}"#
+                .to_vec(),
+        ],
+        "gguf" => vec![gguf()],
+        "fragment" => LINKS.iter().map(|link| link.as_bytes().to_vec()).collect(),
+        "scenario_json" => LINKS
+            .iter()
+            .map(|link| serde_json::to_vec(&Scenario::from_fragment(link).scenario).unwrap())
+            .collect(),
+        _ => panic!("there is no target '{target}'"),
+    }
 }
 
-#[test]
-fn no_safetensors_header_is_too_much() {
+const LINKS: [&str; 2] = [
+    "v=1&model=meta-llama/Llama-3.1-8B&stack=hf&method=qlora&gpu=rtx-4090&seq=64&rank=8&targets=q_proj,v_proj",
+    "v=1&config.model_type=llama&config.vocab_size=64&config.hidden_size=32&config.intermediate_size=64\
+     &config.num_hidden_layers=2&config.num_attention_heads=4&config.name=a/b&config.treat_as=llama\
+     &config.tower_params=9&config.stored_as=nf4&config.layer_types_pattern=a,b&stack=unsloth&method=lora&gpu=none",
+];
+
+fn safetensors() -> Vec<Vec<u8>> {
     let small = br#"{"model.layers.0.self_attn.q_proj.weight": {"dtype": "U8", "shape": [512, 1], "data_offsets": [0, 512]},
         "lm_head.weight": {"dtype": "BF16", "shape": [64, 32], "data_offsets": [512, 4608]}}"#;
     let mut file = (small.len() as u64).to_le_bytes().to_vec();
     file.extend(small);
     file.resize(file.len() + 4608, 0);
-    bend(&[small.to_vec(), file], targets::safetensors);
+    vec![small.to_vec(), file]
 }
 
-#[test]
-fn no_index_is_too_much() {
-    let seed = br#"{"metadata": {"total_size": 12}, "weight_map": {"a": "m-00001-of-00002.safetensors", "b": "m-00002-of-00002.safetensors"}}"#;
-    bend(&[seed.to_vec()], targets::index);
-}
-
-#[test]
-fn no_gguf_header_is_too_much() {
+fn gguf() -> Vec<u8> {
     let text = |bytes: &mut Vec<u8>, text: &str| {
         bytes.extend((text.len() as u64).to_le_bytes());
         bytes.extend(text.as_bytes());
@@ -144,17 +157,51 @@ fn no_gguf_header_is_too_much() {
     seed.extend(2u64.to_le_bytes());
     seed.extend(0u32.to_le_bytes());
     seed.extend(0u64.to_le_bytes());
-    bend(&[seed], targets::gguf);
+    seed
+}
+
+#[test]
+fn no_config_json_is_too_much() {
+    bend(&seeds("config_json"), targets::config_json);
+}
+
+#[test]
+fn no_safetensors_header_is_too_much() {
+    bend(&seeds("safetensors"), targets::safetensors);
+}
+
+#[test]
+fn no_index_is_too_much() {
+    bend(&seeds("index"), targets::index);
+}
+
+#[test]
+fn no_gguf_header_is_too_much() {
+    bend(&seeds("gguf"), targets::gguf);
 }
 
 #[test]
 fn no_link_is_too_much() {
-    let links = [
-        "v=1&model=meta-llama/Llama-3.1-8B&stack=hf&method=qlora&gpu=rtx-4090&seq=64&rank=8&targets=q_proj,v_proj",
-        "v=1&config.model_type=llama&config.vocab_size=64&config.hidden_size=32&config.intermediate_size=64\
-         &config.num_hidden_layers=2&config.num_attention_heads=4&config.name=a/b&config.treat_as=llama\
-         &config.tower_params=9&config.stored_as=nf4&config.layer_types_pattern=a,b&stack=unsloth&method=lora&gpu=none",
-    ];
-    let seeds: Vec<_> = links.iter().map(|link| link.as_bytes().to_vec()).collect();
-    bend(&seeds, |bytes| targets::fragment(&String::from_utf8_lossy(bytes)));
+    bend(&seeds("fragment"), |bytes| {
+        targets::fragment(&String::from_utf8_lossy(bytes))
+    });
+}
+
+#[test]
+#[ignore = "gives the fuzzers something to begin with: cargo test --test fuzz seeds -- --ignored"]
+fn seeds_are_written() {
+    for target in [
+        "config_json",
+        "safetensors",
+        "index",
+        "gguf",
+        "fragment",
+        "scenario_json",
+    ] {
+        let folder = format!("{}/fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+        fs::create_dir_all(&folder).unwrap();
+        for (i, seed) in seeds(target).iter().enumerate() {
+            fs::write(format!("{folder}/seed-{i}"), seed).unwrap();
+        }
+    }
 }
