@@ -4,6 +4,7 @@ mod browsers;
 mod cargo;
 mod driver;
 mod evidence;
+mod hashed;
 mod module;
 mod npm;
 mod offline;
@@ -67,6 +68,12 @@ enum Command {
         #[arg(long)]
         dev: bool,
     },
+    /// Name the files of a site by their content; Trunk calls it, `build` does it by itself
+    Hash {
+        /// The folder of the site; from within Trunk the one that Trunk builds in
+        #[arg(default_value = "dist")]
+        site: PathBuf,
+    },
     /// Build the JavaScript module: a package for npm, for browsers and for bundlers
     Module {
         /// Where to put it
@@ -100,6 +107,9 @@ fn run(command: Command) -> Result<()> {
         Command::Test { no_browser } => test::everything(root, !no_browser),
         Command::Browser { name } => test::browser(root, name.as_deref()),
         Command::Build { out, dev } => site::build(root, &out, dev).map(|_| ()),
+        Command::Hash { site } => {
+            hashed::rename(&std::env::var_os("TRUNK_STAGING_DIR").map_or(site, PathBuf::from))
+        }
         Command::Module { out } => module::report(&module::build(root, &out, false)?),
         Command::Size => size::report(&site::build(root, Path::new("dist"), false)?),
         Command::BenchPage => test::bench_page(root),

@@ -1,5 +1,6 @@
 //! The service worker: which files it keeps, by what is in them.
 
+use crate::hashed::plain;
 use crate::module::EMBED;
 use crate::size::ON_DEMAND;
 use anyhow::{Context, Result};
@@ -17,14 +18,9 @@ pub fn write_service_worker(site: &Path) -> Result<()> {
     let mut names = vec!["./".to_owned()];
     for file in files_of_page(site)?.into_iter().filter(|file| *file != target) {
         let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let name = file
-            .strip_prefix(site)
-            .unwrap_or(&file)
-            .display()
-            .to_string()
-            .replace('\\', "/");
+        let name = address(site, &file);
         // Whoever never asks for it need not load it.
-        if ON_DEMAND.contains(&name.as_str()) {
+        if ON_DEMAND.contains(&plain(&name).as_str()) {
             continue;
         }
         (&name, content).hash(&mut hash);
@@ -49,6 +45,22 @@ pub fn files_of_page(site: &Path) -> Result<Vec<PathBuf>> {
     // `_headers` is read by the host, not served by it.
     files.retain(|file| !file.starts_with(site.join(EMBED)) && !file.ends_with("_headers"));
     Ok(files)
+}
+
+/// The files of a site as their addresses in it, in order.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn addresses(site: &Path) -> Result<Vec<String>> {
+    Ok(files_below(site)?
+        .iter()
+        .map(|file| address(site, file))
+        .collect())
+}
+
+fn address(site: &Path, file: &Path) -> String {
+    let inside = file.strip_prefix(site).unwrap_or(file);
+    inside.display().to_string().replace('\\', "/")
 }
 
 /// Every file of a folder and the folders in it, in order.

@@ -1,5 +1,6 @@
 //! A static file server for this machine alone, with the headers that a careful host would send.
 
+use crate::hashed;
 use anyhow::{Result, bail};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -75,9 +76,15 @@ fn answer(mut stream: TcpStream, folder: &Path, hidden: &[&str]) -> io::Result<(
         }
     }
     let first = String::from_utf8_lossy(&first);
+    let mut keep = "no-cache";
     let (status, mime, body) = match first.trim_end().split(' ').collect::<Vec<_>>()[..] {
         ["GET", target, _] => match file_for(folder, target).filter(|_| !hidden.contains(&target)) {
-            Some(path) => ("200 OK", mime(&path), fs::read(&path)?),
+            Some(path) => {
+                if hashed::has_hash(target) {
+                    keep = hashed::FOR_GOOD;
+                }
+                ("200 OK", mime(&path), fs::read(&path)?)
+            }
             None => (
                 "404 Not Found",
                 "text/plain",
@@ -95,7 +102,7 @@ fn answer(mut stream: TcpStream, folder: &Path, hidden: &[&str]) -> io::Result<(
         "HTTP/1.1 {status}\r\nContent-Type: {mime}\r\nContent-Length: {}\r\n\
          Content-Security-Policy: {SECURITY_POLICY}\r\nX-Content-Type-Options: nosniff\r\n\
          Access-Control-Allow-Origin: *\r\n\
-         Cache-Control: no-cache\r\nConnection: close\r\n\r\n",
+         Cache-Control: {keep}\r\nConnection: close\r\n\r\n",
         body.len()
     )?;
     stream.write_all(&body)
@@ -165,6 +172,12 @@ mod tests {
         ] {
             assert!(told.contains(&format!("Content-Security-Policy: {SECURITY_POLICY}\n")));
         }
+        let told = include_str!("../../../docs/hosting.md");
+        assert_eq!(
+            told.matches(hashed::FOR_GOOD).count(),
+            3,
+            "in general, nginx, Caddy"
+        );
     }
 
     #[test]

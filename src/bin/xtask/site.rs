@@ -1,11 +1,14 @@
 //! The static site: the page's module with its JavaScript glue, index.html, and the files of www/.
 
-use crate::{cargo, evidence, module, offline, say, toolchain};
+use crate::{cargo, evidence, hashed, module, offline, say, toolchain};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use wasm_bindgen_cli_support::Bindgen;
+
+/// Where the site is put together.
+const STAGE: &str = "target/site";
 
 /// Builds the site into a folder (relative to the package's) and returns that folder.
 ///
@@ -24,19 +27,25 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     say!("building the page{patience}");
     let module = cargo::build_wasm(root, cargo::Wasm::Page, dev)?;
     let own = cargo::build_wasm(root, cargo::Wasm::Own, dev)?;
-    // An earlier build may have left files that are no longer part of the site; other folders may hold what is not ours.
-    if out == root.join("dist") && out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("{} cannot be emptied", out.display()))?;
-    }
-    fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
-    bind(&module, "app", &out).context("wasm-bindgen cannot process the page's module")?;
-    bind(&own, "own", &out).context("wasm-bindgen cannot process the own-model panel's module")?;
-    copy_files(&root.join("www"), &out)?;
+    let site = root.join(STAGE);
+    empty(&site)?;
+    bind(&module, "app", &site).context("wasm-bindgen cannot process the page's module")?;
+    bind(&own, "own", &site).context("wasm-bindgen cannot process the own-model panel's module")?;
+    copy_files(&root.join("www"), &site)?;
     let index = root.join("index.html");
     let html = fs::read_to_string(&index).with_context(|| format!("{} cannot be read", index.display()))?;
-    fs::write(out.join("index.html"), without_trunk_links(&html))?;
-    module::install(&module::build(root, Path::new(module::FOLDER), dev)?, &out)?;
-    offline::write_service_worker(&out)?;
+    fs::write(site.join("index.html"), without_trunk_links(&html))?;
+    module::install(&module::build(root, Path::new(module::FOLDER), dev)?, &site)?;
+    hashed::rename(&site)?;
+    offline::write_service_worker(&site)?;
+    // An earlier build may have left files that are no longer part of the site; other folders may hold what is not ours.
+    if out == root.join("dist") {
+        empty(&out)?;
+    } else {
+        hashed::forget_earlier(&site, &out)?;
+        fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
+    }
+    copy_files(&site, &out)?;
     say!(
         "the site is in {} ({:.1} s)",
         out.display(),
@@ -56,6 +65,14 @@ fn bind(module: &Path, name: &str, out: &Path) -> Result<()> {
         .remove_producers_section(true)
         .omit_default_module_path(false)
         .generate(out)
+}
+
+/// Makes a folder, or empties it.
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("{} cannot be emptied", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<()> {

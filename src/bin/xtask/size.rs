@@ -1,5 +1,6 @@
 //! What the page weighs, part by part.
 
+use crate::hashed::plain;
 use crate::offline::files_of_page;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -25,7 +26,7 @@ pub fn report(site: &Path) -> Result<()> {
     for file in files_of_page(site)? {
         let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
         let compressed = compressed_len(&content)?;
-        let name = file.strip_prefix(site).unwrap_or(&file).display().to_string();
+        let name = plain(&file.strip_prefix(site).unwrap_or(&file).display().to_string());
         println!("{name:<24} {:>12} {compressed:>12}", content.len());
         for (section, bytes) in wasm_sections(&content) {
             let alone = compressed_len(bytes)?;

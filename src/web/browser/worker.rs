@@ -3,6 +3,7 @@
 
 use crate::web::jobs::{self, Job};
 use gloo::timers::callback::Timeout;
+use gloo::utils::document;
 use js_sys::Uint8Array;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -138,7 +139,9 @@ fn bytes(data: &JsValue) -> Vec<u8> {
 fn hire() -> Option<Worker> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    let worker = Worker::new_with_options("./worker.js", &options).ok()?;
+    // The document names the one of its own build.
+    let script = document().query_selector("[data-worker]").ok()??;
+    let worker = Worker::new_with_options(&script.get_attribute("data-worker")?, &options).ok()?;
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
         if event.data() == READY {
             OFFICE.with_borrow_mut(|office| {
