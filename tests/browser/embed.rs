@@ -1,7 +1,8 @@
 //! Widgets and frames in other people's pages, and the dialog that hands them out.
 
-use crate::host::{Host, STRICT, on_example, on_host};
+use crate::host::{Host, STRICT, on_example, on_host, on_host_in};
 use crate::page::on_page;
+use crate::webdriver::Session;
 use serde_json::{Value, json};
 
 /// A host that styles everything, loudly and with force, and is dark.
@@ -23,11 +24,24 @@ fn answers(host: &Host, n: usize, head: &str) {
 #[test]
 #[ignore = "needs the built site and a browser: cargo xtask browser"]
 fn two_widgets_answer_on_a_hostile_page_with_a_strict_policy() {
+    two_widgets_hold_out(Session::start());
+}
+
+#[test]
+#[ignore = "needs the built site and a browser: cargo xtask browser"]
+fn two_widgets_answer_in_firefox_too() {
+    match Session::firefox() {
+        Some(session) => two_widgets_hold_out(session),
+        None => eprintln!("LEFT OUT: there is no Firefox on this machine"),
+    }
+}
+
+fn two_widgets_hold_out(session: Session) {
     let body = format!(
         "{SCRIPT}<plimsoll-widget scenario=\"model=meta-llama/Llama-3.1-8B&amp;gpu=rtx-4090\" controls=\"gpu,seq\"></plimsoll-widget>\
          <plimsoll-widget scenario=\"model=Qwen/Qwen3-8B&amp;gpu=rtx-3060-12gb\"></plimsoll-widget>"
     );
-    on_host(STRICT, HOSTILE, &body, |host| {
+    on_host_in(session, STRICT, HOSTILE, &body, |host| {
         answers(host, 0, "Fits on GeForce RTX 4090");
         answers(host, 1, "Does not fit on GeForce RTX 3060 12GB");
         for n in [0, 1] {

@@ -75,6 +75,12 @@ pub fn on_example(folder: &str, script: &'static str, test: impl FnOnce(&Host)) 
 /// what a test expects.
 #[track_caller]
 pub fn on_host(policy: &str, css: &'static str, body: &str, test: impl FnOnce(&Host)) {
+    on_host_in(Session::start(), policy, css, body, test);
+}
+
+/// As [`on_host`], in a browser of one's choice.
+#[track_caller]
+pub fn on_host_in(session: Session, policy: &str, css: &'static str, body: &str, test: impl FnOnce(&Host)) {
     let site = env::var("PLIMSOLL_SITE").expect("run by 'cargo xtask test' or 'cargo xtask browser'");
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>A recipe</title><link rel=\"icon\" href=\"data:,\">\
@@ -84,9 +90,7 @@ pub fn on_host(policy: &str, css: &'static str, body: &str, test: impl FnOnce(&H
     let policy = policy.replace("SITE", site.trim_end_matches('/'));
     let files = vec![("", html), ("host.css", css.to_owned())];
     let address = serve(format!("{policy}; img-src data:"), files);
-    let page = Page {
-        session: Session::start(),
-    };
+    let page = Page { session };
     page.session.post("url", json!({ "url": address }));
     test(&Host(page));
 }

@@ -7,6 +7,7 @@ mod embed;
 mod host;
 mod looks;
 mod main_job;
+mod marionette;
 mod own;
 mod page;
 mod panels;

@@ -1,5 +1,6 @@
-//! A small WebDriver client: the few commands that the tests use, over plain HTTP.
+//! A small WebDriver client: the few commands that the tests use, over plain HTTP; some of them also for Firefox.
 
+use crate::marionette::Firefox;
 use serde_json::{Value, json};
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,9 +11,11 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A browser window of its own, with a fresh profile; closed when dropped.
-pub struct Session {
-    driver: String,
-    path: String,
+pub enum Session {
+    /// Chromium, through its driver.
+    Chromium { driver: String, path: String },
+    /// Firefox, which can be sent to an address and run scripts, and no more.
+    Firefox(Firefox),
 }
 
 impl Session {
@@ -30,18 +33,32 @@ impl Session {
         }}});
         let session = request(&driver, "POST", "/session", Some(&capabilities)).expect("the browser starts");
         let id = session["sessionId"].as_str().expect("a session has an id");
-        Session {
+        Session::Chromium {
             path: format!("/session/{id}"),
             driver,
         }
     }
 
+    /// Starts a headless Firefox, where `cargo xtask` has found one.
+    pub fn firefox() -> Option<Self> {
+        let program = env::var("PLIMSOLL_FIREFOX").ok()?;
+        Some(Session::Firefox(Firefox::start(&program)))
+    }
+
     /// Sends a command of this session.
     #[track_caller]
     pub fn post(&self, command: &str, body: Value) -> Value {
-        let path = format!("{}/{command}", self.path);
-        request(&self.driver, "POST", &path, Some(&body))
-            .unwrap_or_else(|problem| panic!("{command}: {problem}"))
+        let answer = match (self, command) {
+            (Session::Chromium { driver, path }, _) => {
+                request(driver, "POST", &format!("{path}/{command}"), Some(&body))
+            }
+            (Session::Firefox(firefox), "url") => firefox.ask("WebDriver:Navigate", body),
+            (Session::Firefox(firefox), "execute/sync") => firefox
+                .ask("WebDriver:ExecuteScript", body)
+                .map(|mut result| result["value"].take()),
+            (Session::Firefox(_), _) => panic!("{command} is not written for Firefox"),
+        };
+        answer.unwrap_or_else(|problem| panic!("{command}: {problem}"))
     }
 
     /// Runs a function body in the page and returns what it returns.
@@ -56,9 +73,12 @@ impl Session {
         self.post("goog/cdp/execute", json!({ "cmd": command, "params": params }))
     }
 
-    /// What the console has said since it was last asked.
+    /// What the console has said since it was last asked; Firefox does not tell.
     #[track_caller]
     pub fn console(&self) -> Vec<String> {
+        if let Session::Firefox(_) = self {
+            return Vec::new();
+        }
         let entries = self.post("se/log", json!({ "type": "browser" }));
         let entries = entries.as_array().cloned().unwrap_or_default();
         entries
@@ -70,8 +90,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // A browser that is already gone needs no closing.
-        let _ = request(&self.driver, "DELETE", &self.path, None);
+        if let Session::Chromium { driver, path } = self {
+            // A browser that is already gone needs no closing.
+            let _ = request(driver, "DELETE", path, None);
+        }
     }
 }
 

@@ -24,6 +24,10 @@ const PROGRAMS: &[&str] = &[
     "google-chrome",
     "google-chrome-stable",
 ];
+const FIREFOX: &[&str] = &["firefox-esr", "firefox"];
+
+/// What Debian calls Chromium and its driver.
+const DEBIAN: [&str; 2] = ["chromium", "chromium-driver"];
 
 /// Finds the browser, or installs it where that needs no question.
 ///
@@ -33,8 +37,8 @@ pub fn ensure() -> Result<Browser> {
     if let Some(browser) = find() {
         return Ok(browser);
     }
-    if let Some(packages) = packages(&fs::read_to_string("/etc/os-release").unwrap_or_default()) {
-        install(packages)?;
+    if let Some(packages) = packages(&os_release()) {
+        install(&packages)?;
     }
     match find() {
         Some(browser) => Ok(browser),
@@ -43,6 +47,26 @@ pub fn ensure() -> Result<Browser> {
              or leave these tests out with 'cargo xtask test --no-browser'"
         ),
     }
+}
+
+/// Firefox, in which some of the tests run as well, where it is installed.
+pub fn firefox() -> Option<PathBuf> {
+    on_path(FIREFOX)
+}
+
+/// Installs Firefox where it is missing and Debian has it; elsewhere its tests say that they are left out.
+pub fn ensure_firefox() {
+    let debian = packages(&os_release()) == Some(DEBIAN);
+    if firefox().is_none()
+        && debian
+        && let Err(problem) = install(&["firefox-esr"])
+    {
+        say!("the tests in Firefox are LEFT OUT: {problem:#}");
+    }
+}
+
+fn os_release() -> String {
+    fs::read_to_string("/etc/os-release").unwrap_or_default()
 }
 
 fn find() -> Option<Browser> {
@@ -74,20 +98,20 @@ fn packages(os_release: &str) -> Option<[&'static str; 2]> {
     if is("ubuntu") {
         Some(["chromium-browser", "chromium-chromedriver"])
     } else if is("debian") {
-        Some(["chromium", "chromium-driver"])
+        Some(DEBIAN)
     } else {
         None
     }
 }
 
 /// Installs packages, as root or where sudo asks for no password; otherwise says what to type.
-fn install(packages: [&str; 2]) -> Result<()> {
+fn install(packages: &[&str]) -> Result<()> {
     let mut apt = Vec::new();
     if !is_root() {
         if !succeeds(Command::new("sudo").args(["-n", "true"])) {
             bail!(
-                "the browser tests need Chromium; install it with 'sudo apt-get install {}', or leave these tests out \
-                 with 'cargo xtask test --no-browser'",
+                "install what the browser tests need with 'sudo apt-get install {}', or leave these tests out with 'cargo \
+                 xtask test --no-browser'",
                 packages.join(" ")
             );
         }
@@ -97,16 +121,10 @@ fn install(packages: [&str; 2]) -> Result<()> {
     let call = |args: &[&str]| {
         let mut command = Command::new(apt[0]);
         command.args(&apt[1..]).args(args);
-        say!("installing the browser for the tests: {}", line_of(&command));
+        say!("installing a browser for the tests: {}", line_of(&command));
         run(&mut command)
     };
-    let wanted = [
-        "install",
-        "-y",
-        "--no-install-recommends",
-        packages[0],
-        packages[1],
-    ];
+    let wanted = [&["install", "-y", "--no-install-recommends"], packages].concat();
     // On a fresh machine apt knows no packages until it is told to look.
     call(&wanted).or_else(|_| call(&["update"]).and_then(|()| call(&wanted)))
 }

@@ -24,6 +24,9 @@ pub fn everything(root: &Path, with_browser: bool) -> Result<()> {
     // First, so that nobody waits for minutes before being told.
     toolchain::ensure_wasm_target()?;
     let browser = with_browser.then(browsers::ensure).transpose()?;
+    if with_browser {
+        browsers::ensure_firefox();
+    }
 
     let mut steps = Steps::default();
     steps.take("native tests", || {
@@ -125,6 +128,10 @@ fn with_browser(
     }
     if let Some(program) = &browser.program {
         tests.env("PLIMSOLL_BROWSER", program);
+    }
+    match browsers::firefox() {
+        Some(program) => drop(tests.env("PLIMSOLL_FIREFOX", program)),
+        None => say!("there is no Firefox: the tests in it are LEFT OUT"),
     }
     run(&mut tests)
 }
