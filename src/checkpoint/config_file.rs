@@ -41,12 +41,20 @@ impl ConfigFile {
         if let Some((key, wrong)) = problems.first() {
             return Err(problem(file, key, wrong));
         }
+        let quantization = quantization
+            .map(|value| Quantization::read(&value, file))
+            .transpose()?;
+        if config.model_type.is_empty() && config.hidden_size == 0 {
+            return Err(problem(
+                file,
+                "model_type",
+                "is missing: is it a model's config.json?",
+            ));
+        }
         Ok(ConfigFile {
             config,
             towers,
-            quantization: quantization
-                .map(|value| Quantization::read(&value, file))
-                .transpose()?,
+            quantization,
             dtype: dtype.and_then(|value| Some(value.as_str()?.trim_start_matches("torch.").to_owned())),
             classes: match classes {
                 Some(Value::Array(names)) => names
@@ -93,6 +101,10 @@ mod tests {
             "config.json: hidden_size: expected a whole number, found -4096"
         );
         assert_eq!(complaint("[]"), "config.json: is no JSON object");
+        assert_eq!(
+            complaint(r#"{"version": "1.0"}"#),
+            "config.json: model_type: is missing: is it a model's config.json?"
+        );
         assert_eq!(
             complaint(r#"{"quantization_config": 3}"#),
             "config.json: quantization_config: expected an object, found 3"

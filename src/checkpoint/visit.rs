@@ -102,13 +102,13 @@ impl Visit {
     /// One of them is none that can be read.
     pub fn of_files(name: &str, files: &[String]) -> Result<Self, FieldError> {
         let is = |wanted: &str| files.iter().any(|file| last(file) == wanted);
-        let (configured, adapted) = (is(CONFIG) || is(ADAPTER), is(ADAPTER));
+        let configured = is(CONFIG) || is(ADAPTER);
         let mut waiting: Vec<Piece> = Vec::new();
         for file in files {
             waiting.push(match (last(file), file.rsplit('.').next()) {
                 (CONFIG | ADAPTER, _) => whole(file),
                 // The adapter's own weights, not its base's.
-                (name, Some("safetensors")) if adapted && name.starts_with("adapter_") => continue,
+                (name, Some("safetensors")) if configured && name.starts_with("adapter_") => continue,
                 (_, Some("safetensors" | "gguf")) => first(file),
                 (name, Some("json")) if !configured || name.ends_with(".index.json") => whole(file),
                 _ if configured => continue,
@@ -281,6 +281,10 @@ impl Visit {
             (None, None) if self.adapter.is_some() => {
                 let text =
                     "an adapter says nothing of the model it belongs to: give that one's config.json too";
+                return Err(problem(ADAPTER, "", text));
+            }
+            (None, None) if self.tensors.iter().any(|tensor| tensor.name.contains(".lora_A.")) => {
+                let text = "is needed: the safetensors file holds an adapter";
                 return Err(problem(ADAPTER, "", text));
             }
             (None, None) => {

@@ -25,6 +25,8 @@ pub(super) struct InspectArgs {
 impl InspectArgs {
     pub(super) fn run(&self) -> Result<Report, Problems> {
         let found = model_source::find(&self.model)?;
+        let adapter = found.adapter.as_ref();
+        let adapter = adapter.map_or_else(String::new, |adapter| format!("{}\n\n", adapter.words()));
         let report = match &found.model {
             Which::Catalog(id) => {
                 let Some(model) = catalog::model(id) else {
@@ -35,7 +37,7 @@ impl InspectArgs {
                 match self.json {
                     true => Report::json(&model.config)?,
                     false => Report::text(format!(
-                        "{id}: of the catalog, {} weights\n{}",
+                        "{adapter}{id}: of the catalog, {} weights\n{}",
                         count(model.computed_params),
                         fields(
                             &model
@@ -48,7 +50,11 @@ impl InspectArgs {
                 }
             }
             Which::Own(own) if self.json => Report::json(own)?,
-            Which::Own(own) => Report::text(view(own, &found.place)),
+            Which::Own(own) => {
+                let mut run = Scenario::default();
+                found.apply(&mut run);
+                Report::text(adapter + &view(own, &found.place, &run))
+            }
         };
         Ok(Report {
             warnings: found.warnings,
@@ -57,10 +63,14 @@ impl InspectArgs {
     }
 }
 
-fn view(own: &OwnModel, place: &str) -> String {
+/// The model of a run, by its files.
+fn view(own: &OwnModel, place: &str, run: &Scenario) -> String {
     let mut text = format!("{}: from {place}\n", own.config.label());
     if let Some(reason) = &own.refused {
         text.push_str(&format!("\nnot modelled: {reason}\n"));
+    }
+    for problem in run.problems() {
+        text.push_str(&format!("\n{problem}"));
     }
     let config: Map<String, Value> = own
         .config
@@ -107,8 +117,6 @@ fn view(own: &OwnModel, place: &str) -> String {
     if !own.skip_modules.is_empty() {
         text.push_str(&format!("- in 16 bit stay {}\n", own.skip_modules.join(", ")));
     }
-    let mut run = Scenario::default();
-    own.apply(&mut run);
     text + &format!("\n#{}\n", run.to_fragment())
 }
 

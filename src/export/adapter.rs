@@ -3,7 +3,7 @@
 use super::draft::{Draft, Taken};
 use super::lora_keys;
 use super::setting::Setting;
-use crate::scenario::{Lora, Method, Scenario, Stack};
+use crate::scenario::{Lora, Method, Scenario, Stack, Targets};
 use serde_json::{Map, Value};
 
 /// Keys of `peft.LoraConfig` that change what is trained, and that a scenario cannot say.
@@ -30,6 +30,17 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    /// What it is, in a few words.
+    pub fn words(&self) -> String {
+        let Adapter { base, lora, .. } = self;
+        let dora = if lora.use_dora { " with DoRA" } else { "" };
+        let targets = match &lora.targets {
+            Targets::Word(_) => "every linear layer".into(),
+            Targets::Modules(names) => names.join(", "),
+        };
+        format!("Adapter of {base}: rank {}{dora} on {targets}", lora.rank)
+    }
+
     /// Puts its settings into a run. The dtype is none of them: that follows from how the adapter is loaded.
     pub fn apply(&self, run: &mut Scenario) {
         if run.method == Method::Full {
@@ -63,7 +74,7 @@ pub fn adapter(text: &str) -> Result<Adapter, String> {
     };
     let mut draft = Draft::new(Scenario::for_stack(Stack::Hf, Method::Lora));
     // PEFT's own defaults, which older versions did not write.
-    draft.run.lora.rank = 8;
+    (draft.run.lora.rank, draft.run.lora.alpha) = (8, 8.0);
     let mut remarks = Vec::new();
     for (key, value) in &keys {
         if key == "base_model_name_or_path" {
@@ -105,7 +116,7 @@ fn says_something(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{AdapterDtype, Targets};
+    use crate::scenario::AdapterDtype;
     use serde_json::json;
 
     #[test]
@@ -132,6 +143,10 @@ mod tests {
                 lora,
                 remarks: Vec::new()
             }
+        );
+        assert_eq!(
+            read.words(),
+            "Adapter of a/b: rank 32 with DoRA on v_proj, q_proj"
         );
     }
 

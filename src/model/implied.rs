@@ -10,10 +10,16 @@ impl HfConfig {
         self.treat_as.as_deref().unwrap_or_else(|| self.own_type())
     }
 
-    /// The type of the language model: the text part's where the model is multimodal, without the suffix `_text`.
+    /// The type of the language model: the text part's where the model is multimodal, without the suffix `_text`. The text
+    /// parts of Qwen's vision models are their language models with other angles (`modeling_qwen2_5_vl.py`).
     pub fn own_type(&self) -> &str {
         let name = self.text_model_type.as_deref().unwrap_or(&self.model_type);
-        name.strip_suffix("_text").unwrap_or(name)
+        match name.strip_suffix("_text").unwrap_or(name) {
+            "qwen2_vl" | "qwen2_5_vl" => "qwen2",
+            "qwen3_vl" => "qwen3",
+            "qwen3_vl_moe" => "qwen3_moe",
+            other => other,
+        }
     }
 
     /// What to call the model: its name, else its type; and what it is treated as, where that is not its own type.
@@ -69,9 +75,7 @@ impl Implied {
     fn by(text_type: &str) -> Self {
         let mut implied = Implied::default();
         match text_type {
-            "qwen2" | "qwen2_moe" | "qwen2_vl" | "qwen2_5_vl" | "mimo" => {
-                implied.attention_bias = Some("qkv")
-            }
+            "qwen2" | "qwen2_moe" | "mimo" => implied.attention_bias = Some("qkv"),
             "phi" | "starcoder2" | "gpt_oss" => {
                 implied.attention_bias = Some("qkvo");
                 implied.mlp_bias = true;
@@ -80,9 +84,10 @@ impl Implied {
             _ => {}
         }
         implied.qk_norm = match text_type {
-            "qwen3" | "qwen3_moe" | "qwen3_next" | "qwen3_vl" | "qwen3_vl_moe" | "qwen3_5"
-            | "qwen3_5_moe" | "gemma3" | "gemma3n" | "gemma4" | "gemma4_unified" | "exaone4" | "apertus"
-            | "hunyuan_v1_dense" | "lfm2" => Some("head"),
+            "qwen3" | "qwen3_moe" | "qwen3_next" | "qwen3_5" | "qwen3_5_moe" | "gemma3" | "gemma3n"
+            | "gemma4" | "gemma4_unified" | "exaone4" | "apertus" | "hunyuan_v1_dense" | "lfm2" => {
+                Some("head")
+            }
             "olmo2" | "olmo3" | "olmoe" | "minimax_m2" => Some("full"),
             _ => None,
         };

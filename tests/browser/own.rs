@@ -226,6 +226,62 @@ fn files_and_fields_make_a_model_that_the_page_answers_for() {
     });
 }
 
+/// Chooses files of these names and texts.
+fn choose(page: &Page, files: &[(&str, &str)]) {
+    let give = "const list = new DataTransfer();
+        for (const [name, text] of arguments[0]) list.items.add(new File([text], name));
+        const input = document.querySelector('[data-testid=own-files]');
+        input.files = list.files;
+        input.dispatchEvent(new Event('change', { bubbles: true }))";
+    page.run(give, json!([files]));
+}
+
+#[test]
+#[ignore = "needs the built site and a browser: cargo xtask browser"]
+fn an_adapter_brings_its_settings_and_its_base() {
+    on_page("", |page| {
+        open(page);
+        let adapter = |base: &str, rank: u64| {
+            json!({"peft_type": "LORA", "base_model_name_or_path": base, "r": rank, "target_modules": ["q_proj"]})
+                .to_string()
+        };
+        let listed = adapter("unsloth/Qwen3-8B-unsloth-bnb-4bit", 64);
+        choose(page, &[("adapter_config.json", &listed), ("README.md", "")]);
+        page.until("the page has the base and the rank", || {
+            let fragment = page.fragment();
+            fragment.contains("model=Qwen/Qwen3-8B&") && fragment.contains("rank=64&alpha=8&targets=q_proj")
+        });
+        let elsewhere = adapter("my/own", 4);
+        paste(page, &elsewhere);
+        page.until("the base is asked for", || {
+            page.has("own-problem") && page.text("own-problem").contains("the adapter belongs to my/own")
+        });
+        assert_eq!(page.value("own-id"), "my/own");
+        choose(page, &[("config.json", CONFIG)]);
+        page.until("the base has the adapter", || {
+            let fragment = page.fragment();
+            fragment.contains("config.num_hidden_layers=2") && fragment.contains("rank=4")
+        });
+        assert!(
+            page.text("own-adapter")
+                .contains("Adapter of my/own: rank 4 on q_proj")
+        );
+        choose(
+            page,
+            &[(
+                "adapter_config.json",
+                "{\"peft_type\": \"IA3\", \"base_model_name_or_path\": \"a/b\"}",
+            )],
+        );
+        page.until("it is refused", || {
+            page.has("own-problem")
+                && page
+                    .text("own-problem")
+                    .contains("adapters of type \"IA3\" are not modelled")
+        });
+    });
+}
+
 #[test]
 #[ignore = "needs the built site and a browser: cargo xtask browser"]
 fn the_panel_is_let_in_and_fits() {

@@ -257,3 +257,56 @@ fn weights_that_are_stored_in_an_unwritten_format_are_refused_by_name() {
         "{text}"
     );
 }
+
+#[test]
+fn a_vision_model_needs_no_headers_for_an_estimate() {
+    for (id, text_type) in [
+        ("Qwen/Qwen2-VL-7B-Instruct", "qwen2_vl_text"),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl_text"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl_text"),
+        ("google/gemma-3-4b-it", "gemma3_text"),
+        ("mistralai/Ministral-3-3B-Instruct-2512", "ministral3"),
+    ] {
+        let known = catalog::model(id).unwrap();
+        let mut config = serde_json::to_value(&known.config).unwrap();
+        config["text_model_type"] = json!(text_type);
+        let mut visit = Visit::of_files("my/own", &["config.json".into()]).unwrap();
+        visit
+            .take(Reply::Bytes(serde_json::to_vec(&config).unwrap(), None))
+            .unwrap();
+        let own = visit.model().unwrap();
+        assert_eq!(own.refused, None, "{id}");
+        assert_eq!(own.parameters, Some(known.text_params), "{id}");
+        let mut run = Scenario::default();
+        own.apply(&mut run);
+        let listed = Scenario {
+            model: ModelRef::Catalog(id.into()),
+            ..Scenario::default()
+        };
+        assert_eq!(
+            peak_allocated(&run).unwrap(),
+            peak_allocated(&listed).unwrap(),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn files_beside_those_of_the_model_are_passed_over() {
+    let files = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
+        let visit = Visit::of_files("my/own", &names).map_err(|problem| problem.to_string())?;
+        Ok::<_, String>(visit.progress().1)
+    };
+    let folder = ["tokenizer.json", "README.md", "adapter_model.safetensors"];
+    assert_eq!(
+        files(&[&["config.json", "adapter_config.json"], &folder[..]].concat()),
+        Ok(2)
+    );
+    assert_eq!(files(&["config.json", "model.safetensors", "cat.png"]), Ok(2));
+    assert!(
+        files(&["README.md"])
+            .unwrap_err()
+            .starts_with("README.md: is not read")
+    );
+}

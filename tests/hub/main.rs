@@ -289,6 +289,35 @@ fn the_local_cache_comes_before_the_hub() {
         printed.contains("my/own") && printed.contains("rank 64"),
         "{printed}"
     );
+    let mut command = plimsoll(home.path(), "http://127.0.0.1:1");
+    let (_, printed, _) = run(command.arg("inspect").arg(&adapter));
+    assert!(
+        printed.starts_with("Adapter of my/own: rank 64 on q_proj, v_proj\n\nmy/own: from"),
+        "{printed}"
+    );
+    // An adapter that names itself leads nowhere.
+    let settings = json!({"peft_type": "LORA", "base_model_name_or_path": &adapter});
+    fs::write(adapter.join("adapter_config.json"), settings.to_string()).unwrap();
+    let mut command = plimsoll(home.path(), "http://127.0.0.1:1");
+    let (code, _, errors) = run(command.arg("inspect").arg(&adapter));
+    assert_eq!(code, 2);
+    assert!(errors.contains("which is not here; give that model"), "{errors}");
+}
+
+#[test]
+fn an_adapter_of_an_adapter_is_not_followed() {
+    let home = TempDir::new().unwrap();
+    let settings = json!({"peft_type": "LORA", "base_model_name_or_path": "my/own"}).to_string();
+    let length = settings.len() as u64;
+    let file = Answer::File(settings.into_bytes(), length);
+    let hub = FakeHub::start(vec![("/my/own/resolve/main/adapter_config.json".into(), file)]);
+    let (code, _, errors) = run(plimsoll(home.path(), &hub.address).args(["inspect", "my/own"]));
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("an adapter says nothing of the model it belongs to"),
+        "{errors}"
+    );
+    assert_eq!(hub.asked().len(), 4, "{:?}", hub.asked());
 }
 
 #[test]

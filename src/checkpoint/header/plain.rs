@@ -70,11 +70,6 @@ impl<'j> Text<'j> {
         std::str::from_utf8(&rest[..end]).ok()
     }
 
-    fn key(&mut self, wanted: &str) -> Option<()> {
-        (self.string()? == wanted).then_some(())?;
-        self.sign(b':')
-    }
-
     /// A whole number of at most 19 digits, which cannot overflow.
     fn number(&mut self) -> Option<u64> {
         self.space();
@@ -112,24 +107,35 @@ impl<'j> Text<'j> {
     }
 
     fn tensor(&mut self) -> Option<Raw<'j>> {
-        self.sign(b'{')?;
-        self.key("dtype")?;
-        let dtype = self.string()?;
-        self.sign(b',')?;
-        self.key("shape")?;
+        let (mut dtype, mut shape, mut offsets) = (None, None, None);
         let mut sizes = [0; MOST_DIMENSIONS];
-        let dimensions = self.numbers(&mut sizes)?;
-        self.sign(b',')?;
-        self.key("data_offsets")?;
-        let mut offsets = [0; 2];
-        if self.numbers(&mut offsets)? != 2 {
-            return None;
+        self.sign(b'{')?;
+        loop {
+            let key = self.string()?;
+            self.sign(b':')?;
+            match key {
+                "dtype" if dtype.is_none() => dtype = Some(self.string()?),
+                "shape" if shape.is_none() => {
+                    let dimensions = self.numbers(&mut sizes)?;
+                    shape = Some(sizes.get(..dimensions)?.to_vec());
+                }
+                "data_offsets" if offsets.is_none() => {
+                    let mut both = [0; 2];
+                    (self.numbers(&mut both)? == 2).then_some(())?;
+                    offsets = Some(both.into());
+                }
+                _ => return None,
+            }
+            match self.next()? {
+                b',' => {}
+                b'}' => break,
+                _ => return None,
+            }
         }
-        self.sign(b'}')?;
         Some(Raw {
-            dtype: Cow::Borrowed(dtype),
-            shape: sizes.get(..dimensions)?.to_vec(),
-            data_offsets: offsets.into(),
+            dtype: Cow::Borrowed(dtype?),
+            shape: shape?,
+            data_offsets: offsets?,
         })
     }
 

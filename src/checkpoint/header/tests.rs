@@ -30,19 +30,20 @@ fn headers_as_libraries_write_them_are_read_in_one_go_and_others_all_the_same() 
     for usual in [
         r#"{"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"U8","shape":[],"data_offsets":[12,13]}}  "#,
         r#"{"__metadata__": {"a\n": "{}"}, "a": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
-           "b": {"dtype": "U8", "shape": [], "data_offsets": [12, 13]}}"#,
+           "b": {"data_offsets": [12, 13], "dtype": "U8", "shape": []}}"#,
     ] {
         assert_eq!(of(usual), (true, Some(2)), "{usual}");
     }
     for unusual in [
         r#"{"\u0061":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#,
-        r#"{"a":{"shape":[1],"dtype":"U8","data_offsets":[0,1]}}"#,
-        r#"{"a":{"data_offsets":[0,1],"dtype":"U8","shape":[1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#,
+        r#"{"a":{"shape":[1],"\u0064type":"U8","data_offsets":[0,1]}}"#,
     ] {
         let found = of(unusual);
         assert!(!found.0 && found.1.is_some(), "{unusual}");
     }
     for wrong in [
+        r#"{"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#,
+        r#"{"a":{"dtype":"U8","shape":[1]}}"#,
         r#"{"a":{"dtype":"U8","shape":[01],"data_offsets":[0,1]}}"#,
         r#"{"a":{"dtype":"U8","shape":[1,],"data_offsets":[0,1]}}"#,
         r#"{"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}"#,

@@ -29,8 +29,8 @@ pub(super) struct Found {
     pub model: Which,
     /// Where it was found, for the user.
     pub place: String,
-    /// The settings of an adapter that was named instead of its base.
-    adapter: Option<Adapter>,
+    /// The adapter that was named instead of its base.
+    pub adapter: Option<Adapter>,
     /// How the repository that was named stores a model of the catalog.
     weights: Option<WeightFormat>,
     pub warnings: Vec<String>,

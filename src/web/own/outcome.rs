@@ -5,7 +5,6 @@ use super::state::Action;
 use crate::bytes::Bytes;
 use crate::checkpoint::{Inventory, OwnModel};
 use crate::export::Adapter;
-use crate::scenario::Targets;
 use crate::words::count;
 use yew::prelude::*;
 
@@ -33,6 +32,9 @@ pub fn outcome(desk: &Desk) -> Html {
             if let Some(found) = &state.found {
                 {described(found)}
             }
+            {for state.config().1.iter().filter(|_| !state.draft.is_empty()).map(|problem| html! {
+                <p class="problem" data-testid="own-wrong">{problem.to_string()}</p>
+            })}
             if let Some(reason) = refused {
                 <p class="problem" data-testid="own-refused">{format!("Not modelled: {reason}.")}</p>
                 <p>
@@ -46,14 +48,9 @@ pub fn outcome(desk: &Desk) -> Html {
 }
 
 fn adapted(adapter: &Adapter) -> Html {
-    let targets = match &adapter.lora.targets {
-        Targets::Word(_) => "every linear layer".into(),
-        Targets::Modules(names) => names.join(", "),
-    };
-    let dora = if adapter.lora.use_dora { " with DoRA" } else { "" };
     html! {
         <>
-            <h3 data-testid="own-adapter">{format!("Adapter of {}: rank {}{dora} on {targets}", adapter.base, adapter.lora.rank)}</h3>
+            <h3 data-testid="own-adapter">{adapter.words()}</h3>
             <ul class="note">{for adapter.remarks.iter().map(|remark| html! { <li>{remark}</li> })}</ul>
         </>
     }
