@@ -3,11 +3,15 @@
 //!
 //! ```console
 //! cargo run --release --example header
+//! rustup target add wasm32-wasip1
 //! cargo build --profile web --target wasm32-wasip1 --no-default-features --example header
 //! node benches/wasi.mjs target/wasm32-wasip1/web/examples/header.wasm
 //! ```
 #![allow(clippy::print_stdout)]
 
+mod made;
+
+use made::{TENSORS, header};
 use plimsoll::checkpoint::{Header, Reply, Visit};
 use std::hint::black_box;
 use std::time::Instant;
@@ -17,33 +21,8 @@ const CONFIG: &str = r#"{"model_type": "qwen3_moe", "vocab_size": 64, "hidden_si
     "num_hidden_layers": 64, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 128, "tie_word_embeddings": true,
     "num_experts": 521, "num_experts_per_tok": 8, "moe_intermediate_size": 1536, "norm_topk_prob": true}"#;
 
-/// Tensors of the header.
-const TENSORS: usize = 100_000;
-
 /// How often each is timed; the median is told.
 const TIMES: usize = 15;
-
-/// The JSON of a header whose tensors have names, sizes and an order as the library writes those of many experts.
-fn header() -> String {
-    let mut names: Vec<String> = (0..TENSORS)
-        .map(|i| {
-            let (layer, expert, projection) = (i % 64, i / 192, ["down", "gate", "up"][i / 64 % 3]);
-            format!("model.layers.{layer}.mlp.experts.{expert}.{projection}_proj.weight")
-        })
-        .collect();
-    names.sort();
-    let mut json = String::from("{\"__metadata__\":{\"format\":\"pt\"}");
-    let mut end = 0u64;
-    for name in names {
-        let begin = end;
-        end += 2 * 1536 * 4096;
-        json += &format!(
-            ",\"{name}\":{{\"dtype\":\"BF16\",\"shape\":[1536,4096],\"data_offsets\":[{begin},{end}]}}"
-        );
-    }
-    json.push('}');
-    json
-}
 
 /// Visits the model as the page does with dropped files.
 fn visit(file: &[u8], length: u64) -> Result<String, Box<dyn std::error::Error>> {
