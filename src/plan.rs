@@ -2,6 +2,7 @@
 //! express is refused here, with the reason.
 
 mod float8;
+mod lengths;
 mod lora;
 mod own;
 mod release;
@@ -15,11 +16,12 @@ use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    Attention, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Optimizer, Release, Scenario,
-    SdpaBackend, Stack, Transformers,
+    Attention, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Objective, Optimizer, Release,
+    Scenario, SdpaBackend, Stack, Transformers,
 };
 
 pub use crate::quant::Storage;
+pub use lengths::Lengths;
 pub use lora::{Adapter, LoraPlan};
 
 /// Which kernel computes attention.
@@ -48,6 +50,8 @@ pub struct Plan {
     pub padding_free: bool,
     /// Unsloth: documents in a sequence.
     pub packing: u64,
+    /// Preferences: is there a frozen copy of the adapters, to compare with?
+    pub reference: bool,
     /// Memory of the card, where it is known.
     pub memory: Option<u64>,
     /// The model; of a multimodal one, its language part.
@@ -92,6 +96,8 @@ pub struct Plan {
     pub batch: u64,
     /// Tokens of a sequence.
     pub seq: u64,
+    /// Unsloth: a micro-batch's sequences, where they are of several lengths.
+    pub lengths: Option<Lengths>,
     /// Micro-batches of a step.
     pub grad_accum: u64,
     /// Gradient clipping.
@@ -213,7 +219,8 @@ impl Plan {
     /// # Errors
     /// [`EstimateError::NotModelled`] with the reason.
     pub fn new(scenario: &Scenario) -> Result<Plan, EstimateError> {
-        let s = scenario;
+        let pairs = unsloth::pairs(scenario);
+        let s = pairs.as_ref().unwrap_or(scenario);
         let mut arch = Architecture::from_config(&config(s)?).map_err(EstimateError::NotModelled)?;
         let packs = s.stack == Stack::Unsloth && arch.family == Family::GptOss;
         if packs {
@@ -287,6 +294,7 @@ impl Plan {
             } else {
                 1
             },
+            reference: s.objective == Objective::Dpo,
             memory: match (&s.gpu, s.memory_gib) {
                 // Only Unsloth asks how much there is; elsewhere cards of one kind of kernels run one plan.
                 _ if s.stack == Stack::Hf => None,
@@ -319,6 +327,7 @@ impl Plan {
             } else {
                 s.seq
             },
+            lengths: Lengths::of(s),
             grad_accum: s.grad_accum,
             clip: s.clip,
             harness: s.harness,
@@ -469,7 +478,15 @@ impl Plan {
 
     /// Tokens of a micro-batch.
     pub fn tokens(&self) -> u64 {
-        self.batch.saturating_mul(self.seq)
+        match self.lengths {
+            Some(lengths) if self.padding_free => lengths.sum,
+            _ => self.batch.saturating_mul(self.longest()),
+        }
+    }
+
+    /// Tokens of the longest sequence of a micro-batch.
+    fn longest(&self) -> u64 {
+        self.lengths.map_or(self.seq, |lengths| lengths.longest)
     }
 
     /// Unsloth: do hand-written layers run uncompiled? They are compiled from 2026 on for batches that are padded.
@@ -482,7 +499,7 @@ impl Plan {
         if self.padding_free {
             self.tokens()
         } else {
-            self.seq
+            self.longest()
         }
     }
 
@@ -490,7 +507,7 @@ impl Plan {
     pub fn rows(&self) -> [u64; 2] {
         match self.padding_free {
             true => [1, self.tokens()],
-            false => [self.batch, self.seq],
+            false => [self.batch, self.longest()],
         }
     }
 

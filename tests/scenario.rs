@@ -4,7 +4,7 @@ use plimsoll::catalog;
 use plimsoll::model::HfConfig;
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -162,6 +162,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             padding,
             padding_free: stack == Stack::Unsloth && liger,
             packing: 1,
+            lengths: Vec::new(),
+            objective: Objective::Sft,
             loader: if clip {
                 Loader::FastModel
             } else {

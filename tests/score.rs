@@ -4,7 +4,7 @@
 
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use plimsoll::score::{self, Measured, Quantities, Row, RowScore};
 use proptest::prelude::*;
@@ -67,6 +67,8 @@ fn a_case_that_says_nothing_has_the_defaults_of_the_measuring_program() {
             padding: false,
             padding_free: false,
             packing: 1,
+            lengths: Vec::new(),
+            objective: Objective::Sft,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
             transformers: Transformers::Current,
@@ -128,6 +130,8 @@ fn every_field_of_a_case_reaches_the_scenario() {
             padding: true,
             padding_free: false,
             packing: 1,
+            lengths: Vec::new(),
+            objective: Objective::Sft,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
             transformers: Transformers::Current,

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use clap::Args;
 
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer, Release,
-    SdpaBackend, Stack, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Objective, Optimizer,
+    Release, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// What the user changed. A switch may be given alone or with `true` or `false`.
@@ -116,6 +116,11 @@ pub(super) struct Flags {
     /// Unsloth: documents of equal length packed into each sequence
     #[arg(long, value_name = "N", help_heading = DETAILS)]
     packing: Option<String>,
+    /// Unsloth: tokens of the sequences of a micro-batch, in turn, where they differ: 2040,1200
+    #[arg(long, value_name = "N,N", help_heading = DETAILS)]
+    lengths: Option<String>,
+    #[arg(long, value_name = "NAME", help_heading = DETAILS, help = one_of("What is learned", Objective::ALL))]
+    objective: Option<String>,
     #[arg(long, value_name = "CLASS", help_heading = DETAILS, help = one_of("Unsloth's class that loads the model", Loader::ALL))]
     loader: Option<String>,
     #[arg(long, value_name = "VERSION", help_heading = DETAILS, help = one_of("Unsloth's release", Release::ALL))]
@@ -172,6 +177,8 @@ impl Flags {
             ("memory_gib", &self.memory_gib),
             ("padding_free", &self.padding_free),
             ("packing", &self.packing),
+            ("lengths", &self.lengths),
+            ("objective", &self.objective),
             ("loader", &self.loader),
             ("release", &self.release),
             ("transformers", &self.transformers),

@@ -21,10 +21,16 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
     };
     let mut notes = vec![
         format!("{versions}; one GPU, Linux, nothing else on the card"),
-        format!(
-            "every micro-batch holds {} sequences of exactly {} tokens",
-            plan.batch, plan.seq
-        ),
+        match &plan.lengths {
+            Some(lengths) => format!(
+                "every micro-batch holds {} sequences of {} tokens in all, the longest of {}",
+                plan.batch, lengths.sum, lengths.longest
+            ),
+            None => format!(
+                "every micro-batch holds {} sequences of exactly {} tokens",
+                plan.batch, plan.seq
+            ),
+        },
     ];
     if let Some(gpu) = gpu {
         let basis = match gpu.usable_basis() {

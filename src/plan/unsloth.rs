@@ -6,7 +6,9 @@ use crate::estimate::EstimateError;
 use crate::model::{Architecture, Family, OldNames, PartKind};
 use crate::quant::Storage;
 use crate::replay::Dtype;
-use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Release, Scenario, Targets};
+use crate::scenario::{
+    Attention, Checkpointing, Harness, Loader, Method, Objective, Release, Scenario, Targets,
+};
 
 /// The kernel of packed segments: grouped heads where flash runs, else heads repeated before the call
 /// (`unsloth/utils/attention_dispatch.py: _sdpa_packed_segments`).
@@ -36,6 +38,16 @@ pub(super) fn name_experts(arch: &mut Architecture) {
             down: "down_proj",
         });
     }
+}
+
+/// Of preferences, the run as its micro-batches go through the model: two rows a pair, padded
+/// (`trl/trainer/dpo_trainer.py: DataCollatorForPreference`).
+pub(super) fn pairs(s: &Scenario) -> Option<Scenario> {
+    (s.objective == Objective::Dpo).then(|| Scenario {
+        batch: s.batch.saturating_mul(2),
+        padding_free: false,
+        ..s.clone()
+    })
 }
 
 /// Families with hand-written layers (`unsloth/models/llama.py`, `mistral.py`, `qwen2.py`, `qwen3.py`).
@@ -93,6 +105,10 @@ fn past(
 ) -> Vec<(bool, &'static str)> {
     vec![
         (
+            s.objective == Objective::Dpo,
+            "preference tuning in Unsloth before 2026",
+        ),
+        (
             compiles,
             "layers that are not hand-written, and full fine-tuning, in Unsloth before 2026",
         ),
@@ -119,6 +135,10 @@ fn own(
     let window = arch.attention.sliding_window;
     if !compiles {
         return vec![
+            (
+                s.objective == Objective::Dpo && !s.lora.modules_to_save.is_empty(),
+                "preference tuning with trained embeddings and heads",
+            ),
             (
                 !s.padding_free && capability.0 < 8,
                 "Unsloth's compiled layers in fp16 (padded batches on cards before capability 8.0)",
@@ -151,11 +171,31 @@ fn own(
     }
     let is_gemma = arch.family == Family::Gemma3;
     let is_gpt_oss = arch.family == Family::GptOss;
+    let is_phi = arch.family == Family::Phi3;
     let four_bit = matches!(weights.storage, Storage::FourBit { .. });
     vec![
         (
-            !is_hand_written(arch) && !is_gemma && !is_gpt_oss,
+            s.objective == Objective::Dpo,
+            "preference tuning of layers that are not hand-written",
+        ),
+        (
+            !is_hand_written(arch) && !is_gemma && !is_gpt_oss && !is_phi,
             "Unsloth's compiled layers of this architecture",
+        ),
+        (
+            is_phi && s.method == Method::Full,
+            "full fine-tuning of Phi-3's layers with Unsloth",
+        ),
+        (
+            is_phi
+                && ["qkv_proj", "gate_up_proj"]
+                    .iter()
+                    .any(|name| s.lora.targets.contains(name)),
+            "adapters on Phi-3's joined projections (qkv_proj, gate_up_proj) under Unsloth",
+        ),
+        (
+            is_phi && arch.attention.rotary_dim != arch.attention.head_dim,
+            "partly rotated heads in Unsloth's compiled layers",
         ),
         (
             is_gpt_oss && !four_bit,

@@ -192,6 +192,14 @@ choice! {
 }
 
 choice! {
+    /// What is learned, and so which of TRL's trainers runs.
+    Objective, "objective" {
+        Sft = "sft", "next tokens", "SFTTrainer: every token is learned from those before it";
+        Dpo = "dpo", "preferences", "DPOTrainer: a micro-batch holds pairs of answers, the chosen and the rejected one; the reference is a frozen copy of the adapters";
+    }
+}
+
+choice! {
     /// The release of Unsloth, named by the last one that allocates so.
     Release, "release" {
         AllLogits = "2024.10", "Unsloth up to 2024.10", "all logits at once and a copy of them in fp32; adapters' products are made apart; inputs come back from the host into new memory";

@@ -2,7 +2,7 @@
 
 use super::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat, fields,
+    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat, fields,
 };
 
 impl Scenario {
@@ -61,6 +61,8 @@ impl Scenario {
             padding: false,
             padding_free: unsloth,
             packing: 1,
+            lengths: Vec::new(),
+            objective: Objective::Sft,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
             transformers: Transformers::Current,

@@ -94,6 +94,26 @@ impl FieldValue for Option<String> {
     }
 }
 
+/// Counts separated by commas, each up to the field's limit.
+impl FieldValue for Vec<u64> {
+    fn write(&self) -> String {
+        let counts: Vec<_> = self.iter().map(u64::to_string).collect();
+        counts.join(",")
+    }
+
+    fn read(&mut self, name: &str, text: &str) -> Result<(), FieldError> {
+        let counts = text.split(',').map(str::trim).filter(|count| !count.is_empty());
+        let counts: Result<_, _> = counts
+            .map(|text| {
+                let mut count = 0;
+                count.read(name, text).map(|()| count)
+            })
+            .collect();
+        *self = counts?;
+        Ok(())
+    }
+}
+
 /// Names separated by commas.
 impl FieldValue for Vec<String> {
     fn write(&self) -> String {

@@ -72,6 +72,8 @@ pub(super) const ALL: &[Field] = &[
     field!(padding),
     field!(padding_free),
     field!(packing),
+    field!(lengths),
+    field!(objective),
     field!(loader),
     field!(release),
     field!(transformers),

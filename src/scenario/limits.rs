@@ -43,7 +43,7 @@ impl Limit {
     pub fn of(field: &str) -> Self {
         match field {
             "batch" => BATCH,
-            "seq" => SEQ,
+            "seq" | "lengths" => SEQ,
             "grad_accum" => GRAD_ACCUM,
             "packing" => BATCH,
             _ => RANK,

@@ -17,8 +17,8 @@ mod validate;
 mod weights;
 
 pub use choice::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Optimizer, Release,
-    SdpaBackend, Stack, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Objective, Optimizer,
+    Release, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 pub use fields::Difference;
@@ -129,6 +129,10 @@ pub struct Scenario {
     pub padding_free: bool,
     /// Unsloth: documents of equal length that are packed into each sequence of `seq` tokens; 1: no packing.
     pub packing: u64,
+    /// Unsloth: tokens of the sequences of a micro-batch, in turn, where they are not all of `seq` tokens; none is longer.
+    pub lengths: Vec<u64>,
+    /// What is learned.
+    pub objective: Objective,
     /// Unsloth: the class that loads the model.
     pub loader: Loader,
     /// Unsloth: the release.

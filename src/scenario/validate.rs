@@ -3,7 +3,7 @@
 use super::limits::{self, Limit};
 use super::size::Size;
 use super::{
-    Checkpointing, FieldError, Method, ModelRef, Scenario, Stack, WeightFormat, config_problems,
+    Checkpointing, FieldError, Method, ModelRef, Objective, Scenario, Stack, WeightFormat, config_problems,
     lora_problems, quoted,
 };
 use crate::catalog::{self, Gpu};
@@ -36,6 +36,8 @@ impl Scenario {
         ] {
             problems.extend(Limit::of(field).check(field, value).err());
         }
+        let lengths = self.lengths.iter();
+        problems.extend(lengths.filter_map(|&length| Limit::of("lengths").check("lengths", length).err()));
         problems.extend(self.memory_problem());
         problems.extend(self.batching_problem());
         if self.method != Method::Full {
@@ -138,6 +140,14 @@ impl Scenario {
                 },
                 problem,
             ));
+        }
+        if self.objective == Objective::Dpo && (self.stack == Stack::Hf || self.packing > 1) {
+            let problem = "preferences are modelled on the Unsloth stack without packing";
+            return Some(FieldError::new("objective", problem));
+        }
+        if !self.lengths.is_empty() && (self.stack == Stack::Hf || self.packing > 1) {
+            let problem = "sequences of several lengths are modelled on the Unsloth stack without packing";
+            return Some(FieldError::new("lengths", problem));
         }
         if self.stack == Stack::Unsloth && self.packing > 1 && !self.padding_free {
             let problem = "packed batches are padding-free; use padding_free=true";

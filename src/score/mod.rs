@@ -8,6 +8,7 @@
 
 mod accuracy;
 mod config_class;
+mod draws;
 mod fields;
 mod oracle;
 mod published;

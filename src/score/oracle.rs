@@ -12,7 +12,7 @@ use super::{Measured, Origin, Refusal, Row};
 use crate::model::HfConfig;
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 
 /// Reads a row that has a `case` and a `result`.
@@ -85,6 +85,8 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         padding: case.take("padding", false)?,
         padding_free: false,
         packing: 1,
+        lengths: Vec::new(),
+        objective: Objective::Sft,
         loader: Loader::FastLanguageModel,
         release: Release::Current,
         transformers: Transformers::Current,

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::oracle::measured;
 use super::row::id;
-use super::{Origin, Refusal, Row};
+use super::{Origin, Refusal, Row, draws};
 use crate::catalog::{self, Model};
 use crate::model::HfConfig;
 use crate::scenario::{
-    Checkpointing, Loader, Lora, Method, ModelRef, Optimizer, Scenario, Stack, Targets, WeightFormat,
+    Checkpointing, Loader, Lora, Method, ModelRef, Objective, Optimizer, Scenario, Stack, Targets,
+    WeightFormat,
 };
 
 /// Reads a row whose `case.model` is a name.
@@ -39,7 +40,7 @@ fn not_modelled(field: &str, what: &str) -> Refusal {
 /// The scenario of a case. The defaults are those of the measuring program.
 fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     let mut case = Fields::new("", case);
-    for known_not_to_matter in ["id", "audit", "trace", "steps"] {
+    for known_not_to_matter in ["id", "audit", "trace", "prompt"] {
         let _: Value = case.take(known_not_to_matter, Value::Null)?;
     }
     let (method, weights, skip_modules) = load(&mut case)?;
@@ -52,6 +53,10 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     let packing = packing(&mut case, &mut seq)?;
     let own_collator = case.take("own_collator", false)?;
     let padding_free = case.take::<Option<bool>>("padding_free", None)?;
+    let padding_free = !own_collator && padding_free != Some(false);
+    let grad_accum = case.take("grad_accum", 1)?;
+    let steps = case.take("steps", 3)?;
+    let lengths = lengths(&mut case, [batch, grad_accum, steps], padding_free)?;
     let read = Scenario {
         model: model(&mut case)?,
         gpu: None,
@@ -61,13 +66,18 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         batch,
         seq,
         packing,
-        padding_free: !own_collator && padding_free != Some(false),
+        padding_free,
+        lengths,
         loader: match case.take("loader", "auto".to_string())?.as_str() {
             "auto" | "FastLanguageModel" => Loader::FastLanguageModel,
             "FastModel" => Loader::FastModel,
             other => return Err(not_modelled("loader", other)),
         },
-        grad_accum: case.take("grad_accum", 1)?,
+        grad_accum,
+        objective: {
+            let word = case.take("trainer", Objective::Sft.slug().to_string())?;
+            word.parse().map_err(|_| not_modelled("trainer", &word))?
+        },
         optimizer: {
             let word = case.take("optim", Optimizer::Adamw8bit.slug().to_string())?;
             word.parse().map_err(|_| not_modelled("optim", &word))?
@@ -87,13 +97,6 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         memory_gib: Some(memory_gib),
         ..defaults
     };
-    match case.take("trainer", "sft".to_string())?.as_str() {
-        "sft" => {}
-        other => return Err(not_modelled("trainer", other)),
-    }
-    if case.take::<Value>("lengths", Value::Null)? != Value::Null {
-        return Err(not_modelled("lengths", "a mixture of lengths"));
-    }
     case.finish()?;
     Ok(read)
 }
@@ -200,6 +203,27 @@ fn packing(case: &mut Fields, seq: &mut u64) -> Result<u64, Refusal> {
         (Some(true), _) => Err(not_modelled("packing", "packing of unknown documents")),
         _ => Ok(1),
     }
+}
+
+/// The lengths of the largest micro-batch that the run draws, where rows have several.
+fn lengths(case: &mut Fields, sizes: [u64; 3], padding_free: bool) -> Result<Vec<u64>, Refusal> {
+    /// Rows that are shuffled at most: runs are a few steps long.
+    const MOST_ROWS: u64 = 1 << 20;
+    let Some(lengths) = case.take::<Option<Vec<u64>>>("lengths", None)? else {
+        return Ok(Vec::new());
+    };
+    let [batch, grad_accum, steps] = sizes;
+    let micro_batches = grad_accum.saturating_mul(steps);
+    let rows = batch
+        .saturating_mul(grad_accum)
+        .saturating_mul(steps.saturating_add(1))
+        .max(64);
+    if rows > MOST_ROWS {
+        return Err(not_modelled("lengths", "a run this long"));
+    }
+    let sizes = [rows, batch, micro_batches].map(|n| n as usize);
+    let [rows, batch, count] = sizes;
+    Ok(draws::largest(&lengths, rows, batch, count, !padding_free))
 }
 
 fn card(case: &mut Fields) -> Result<(String, f64), Refusal> {

@@ -7,7 +7,12 @@ use crate::replay::{AttentionShape, Tensor};
 /// The result, as one row of tokens x heads x width.
 pub fn packed<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -> Tensor<'t> {
     let a = &plan.arch.attention;
-    let documents = plan.documents();
+    // Documents of unequal lengths are counted as one: what is kept of them is as large.
+    let documents = if plan.lengths.is_some() {
+        1
+    } else {
+        plan.documents()
+    };
     let length = plan.row_length() / documents.max(1);
     let grouped = plan.attention == AttentionKernel::Flash;
     let times = if grouped { 1 } else { a.heads / a.kv_heads.max(1) };

@@ -26,7 +26,7 @@ impl<'t> Model<'t> {
                 batch: plan.batch,
                 heads: a.heads,
                 kv_heads: a.kv_heads,
-                seq: plan.seq,
+                seq: plan.row_length(),
                 head_dim: a.head_dim,
                 value_dim: a.head_dim,
                 dtype: x.dtype(),

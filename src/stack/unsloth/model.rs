@@ -6,7 +6,7 @@ use super::generic::Compiled;
 use super::rope::Tables;
 use crate::estimate::Category;
 use crate::plan::{Plan, Storage};
-use crate::replay::{FastLinear, FastWeight, Tape, Tensor, UnpackBuffer};
+use crate::replay::{FastLinear, FastWeight, Group, Tape, Tensor, UnpackBuffer};
 use crate::scenario::Release;
 use crate::stack::Detail;
 use crate::stack::hf::linear::{Base, Linear};
@@ -35,6 +35,8 @@ pub struct Model<'t> {
     apart: bool,
     /// Transformers' own layers, compiled.
     pub generic: Option<Compiled<'t>>,
+    /// The adapters that preferences are compared with, frozen.
+    reference: Vec<Tensor<'t>>,
     /// Placeholders of tables: with the frequencies one more buffer than transformers' rotary embedding has.
     _placeholder: Option<Tensor<'t>>,
 }
@@ -61,6 +63,7 @@ impl<'t> Model<'t> {
             boundaries: Boundaries::default(),
             apart: plan.release == Release::AllLogits,
             generic: plan.generic.then(Compiled::default),
+            reference: Vec::new(),
             _placeholder: (!plan.generic)
                 .then(|| tape.tensor(&[1], plan.dtype, Category::Buffers, "cos_cached")),
         }
@@ -77,6 +80,26 @@ impl<'t> Model<'t> {
             self.base.head = None;
         }
         self.base.input_requires_grad = true;
+        if plan.reference {
+            self.add_reference(tape);
+        }
+    }
+
+    /// A copy of the adapters as they are before training, in fp32 and frozen (`trl/trainer/dpo_trainer.py`:
+    /// `model.add_adapter("ref", ...)`).
+    fn add_reference(&mut self, tape: &'t Tape) {
+        for layer in &self.base.layers {
+            tape.enter_group(layer.group);
+            for (_, module) in &layer.parts {
+                if let Module::Linear(Linear { lora: Some(own), .. }) = module {
+                    let copies = [&own.a, &own.b].map(|of| {
+                        tape.tensor(of.layout().shape(), of.dtype(), Category::Adapters, "add_adapter")
+                    });
+                    self.reference.extend(copies);
+                }
+            }
+        }
+        tape.enter_group(Group::default());
     }
 
     /// What the first step leaves behind beside states: buffers and tables.

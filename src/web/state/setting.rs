@@ -2,7 +2,7 @@
 
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Loader, Method, Optimizer,
-    Scenario, SdpaBackend, Stack, Transformers, WeightFormat,
+    Release, Scenario, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// One value that a setting offers.
@@ -45,6 +45,8 @@ pub enum Setting {
     Loader,
     /// The release of transformers.
     Transformers,
+    /// The release of Unsloth.
+    Release,
 }
 
 macro_rules! settings {
@@ -96,6 +98,7 @@ settings! {
     AdapterDtype, "adapter_dtype", AdapterDtype, lora.adapter_dtype;
     Loader, "loader", Loader, loader;
     Transformers, "transformers", Transformers, transformers;
+    Release, "release", Release, release;
 }
 
 /// A setting that is on or off.

@@ -11,6 +11,7 @@ mod grouped_experts;
 mod grouped_fp16;
 mod one_layer;
 mod pass;
+mod phi;
 mod sizes;
 
 pub use pass::Compiled;

@@ -1,8 +1,10 @@
 //! One layer of a model on transformers' own layers: which of the programs runs it, and whose gradients come out.
 
+use super::adapter::Gradients;
 use super::grouped_experts::{self, Records};
 use super::sizes::{Arm, Sizes};
-use super::{adapted, full, gpt_oss};
+use super::{adapted, full, gpt_oss, phi};
+use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
 use crate::stack::hf::linear::Base;
@@ -26,11 +28,12 @@ pub(super) enum Kept<'t> {
     Full(Box<full::Kept<'t>>),
     Adapted(Box<adapted::Kept<'t>>),
     GptOss(Box<gpt_oss::Kept<'t>>),
+    Phi(Box<phi::Kept<'t>>),
 }
 
 /// The linear layers that compiled code computes with.
-fn arms(layer: &Layer<'_>) -> adapted::Arms {
-    LINEARS.map(|path| {
+fn arms<const N: usize>(layer: &Layer<'_>, paths: [&str; N]) -> [Arm; N] {
+    paths.map(|path| {
         let found = layer.parts.iter().find_map(|(part, module)| match module {
             Module::Linear(linear) if part.path == path => Some(Arm::of(linear)),
             _ => None,
@@ -45,6 +48,7 @@ pub(super) struct Step<'a, 't> {
     layer: &'a Layer<'t>,
     arms: adapted::Arms,
     gpt_oss: Option<gpt_oss::Parts>,
+    phi: Option<phi::Arms>,
     trains_all: bool,
 }
 
@@ -74,12 +78,15 @@ fn gpt_oss_parts(plan: &Plan, layer: &Layer<'_>, arms: &adapted::Arms) -> Option
 
 impl<'a, 't> Step<'a, 't> {
     pub(super) fn new(sizes: Sizes<'t>, plan: &Plan, layer: &'a Layer<'t>) -> Self {
-        let arms = arms(layer);
+        let joins = plan.arch.family == Family::Phi3;
+        let phi = joins.then(|| arms(layer, phi::LINEARS));
+        let arms = arms(layer, LINEARS);
         Step {
             sizes,
             layer,
             gpt_oss: gpt_oss_parts(plan, layer, &arms),
             arms,
+            phi,
             trains_all: plan.lora.is_none(),
         }
     }
@@ -98,6 +105,9 @@ impl<'a, 't> Step<'a, 't> {
         if let Some(parts) = &self.gpt_oss {
             return gpt_oss::forward_only(&self.sizes, parts);
         }
+        if let Some(arms) = &self.phi {
+            return phi::forward_only(&self.sizes, arms);
+        }
         match self.trains_all {
             true => full::forward_only(&self.sizes),
             false => adapted::forward_only(&self.sizes, &self.arms),
@@ -108,6 +118,10 @@ impl<'a, 't> Step<'a, 't> {
         if let Some(parts) = &self.gpt_oss {
             let (kept, out) = gpt_oss::forward(&self.sizes, parts, records);
             return (Kept::GptOss(Box::new(kept)), out);
+        }
+        if let Some(arms) = &self.phi {
+            let (kept, out) = phi::forward(&self.sizes, arms);
+            return (Kept::Phi(Box::new(kept)), out);
         }
         if self.trains_all {
             let (kept, out) = full::forward(&self.sizes);
@@ -138,18 +152,18 @@ impl<'a, 't> Step<'a, 't> {
                 gradient
             }
             Kept::GptOss(kept) => self.gpt_oss_backward(*kept, incoming),
+            Kept::Phi(kept) => {
+                let arms = self.phi.unwrap_or_default();
+                let (gradient, [output, down]) = phi::backward(&self.sizes, &arms, *kept, incoming);
+                let [_, output_path, _, down_path] = phi::LINEARS;
+                self.give(output_path, output);
+                self.give(down_path, down);
+                gradient
+            }
             Kept::Adapted(kept) => {
                 let (gradient, adapters) = adapted::backward(&self.sizes, &self.arms, *kept, incoming);
                 for (path, gradients) in LINEARS.into_iter().zip(adapters) {
-                    let Some([first, second]) = gradients else {
-                        continue;
-                    };
-                    self.each_linear(path, |linear| {
-                        if let Some(adapters) = &linear.lora {
-                            adapters.a.take_grad(first.clone());
-                            adapters.b.take_grad(second.clone());
-                        }
-                    });
+                    self.give(path, gradients);
                 }
                 gradient
             }
@@ -163,15 +177,7 @@ impl<'a, 't> Step<'a, 't> {
         let (gradient, (linears, stacks)) = gpt_oss::backward(&self.sizes, parts, kept);
         drop(incoming);
         for (path, gradients) in LINEARS.into_iter().zip(linears) {
-            let Some([first, second]) = gradients else {
-                continue;
-            };
-            self.each_linear(path, |linear| {
-                if let Some(adapters) = &linear.lora {
-                    adapters.a.take_grad(first);
-                    adapters.b.take_grad(second);
-                }
-            });
+            self.give(path, gradients);
         }
         for (path, gradients) in EXPERTS.into_iter().zip(stacks) {
             let found = self.layer.parts.iter().find(|(part, _)| part.path == path);
@@ -182,6 +188,17 @@ impl<'a, 't> Step<'a, 't> {
             }
         }
         gradient
+    }
+
+    /// Hands gradients to the adapter of a linear layer.
+    fn give(&self, path: &str, gradients: Gradients<'t>) {
+        let Some([first, second]) = gradients else { return };
+        self.each_linear(path, |linear| {
+            if let Some(adapters) = &linear.lora {
+                adapters.a.take_grad(first);
+                adapters.b.take_grad(second);
+            }
+        });
     }
 
     fn each_linear(&self, path: &str, f: impl FnOnce(&crate::stack::hf::linear::Linear<'t>)) {

@@ -26,6 +26,7 @@ pub fn advanced(desk: &Desk) -> Html {
             <summary>{"Advanced"}</summary>
             if scenario.stack == Stack::Unsloth {
                 {radios(desk, Setting::Loader, "Loaded by")}
+                {select(desk, Setting::Release, "Release of Unsloth")}
                 {text(desk, Field::Packing, "Packing", "documents packed into each sequence; 1: none")}
                 {switch(desk, Switch::PaddingFree)}
             }
