@@ -215,11 +215,7 @@ fn own(
             "trained embeddings and heads in Unsloth's compiled layers",
         ),
         (
-            capability < (8, 0) && is_gemma,
-            "Gemma 3 on cards without bf16, where Unsloth forces what overflows fp16 into fp32 (UNSLOTH_FORCE_FLOAT32, unsloth/models/loader.py) and leaves the layers uncompiled",
-        ),
-        (
-            capability < (8, 0) && !is_gpt_oss,
+            capability < (8, 0) && !is_gpt_oss && !is_gemma,
             "Unsloth's compiled layers on cards without bf16",
         ),
         (

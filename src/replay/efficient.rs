@@ -6,7 +6,7 @@ use super::autograd::MAX_EDGES;
 use super::dtype::Dtype;
 use super::grad::Gradient;
 use super::layout::Layout;
-use super::tape::{Inner, NONE, Tensor};
+use super::tape::{Inner, NONE, Tape, Tensor};
 
 /// Rows of the log-sum-exp are padded to this (`kAlignLSE`).
 const LSE_ALIGNMENT: u64 = 32;
@@ -141,13 +141,17 @@ impl<'t> Tensor<'t> {
 impl Inner {
     /// `_efficient_attention_backward`: dq, dk, dv, the row sums of `grad * out`, the workspace.
     pub(super) fn efficient_gradients(&mut self, g: u32, s: Shape, out: &mut [u32; MAX_EDGES]) {
+        let contiguous = self.records[g as usize].layout.transposed(1, 2).is_contiguous();
+        self.efficient_backward(contiguous, s, out);
+    }
+
+    fn efficient_backward(&mut self, contiguous: bool, s: Shape, out: &mut [u32; MAX_EDGES]) {
         const OP: &str = "efficient_attention_backward";
         let like =
             |heads: u64, width: u64| Layout::contiguous(&[s.batch, s.seq, heads, width]).transposed(1, 2);
         let bytes = s.dtype.size();
         let elements = s.batch.saturating_mul(s.seq).saturating_mul(s.heads);
         // grad_out.contiguous() of batch x sequence x heads x width
-        let contiguous = self.records[g as usize].layout.transposed(1, 2).is_contiguous();
         let copy = if contiguous {
             NONE
         } else {
@@ -172,6 +176,15 @@ impl Inner {
         for scratch in [delta, workspace, copy] {
             self.free_scratch(scratch);
         }
+    }
+}
+
+impl Tape {
+    /// The gradients of queries, keys and values, with as many heads each, where the graph is not the tape's own.
+    pub fn efficient_backward(&self, s: Shape) -> [Tensor<'_>; 3] {
+        let mut out = [NONE; MAX_EDGES];
+        self.inner.borrow_mut().efficient_backward(true, s, &mut out);
+        out.map(|id| Tensor { tape: self, id })
     }
 }
 

@@ -5,8 +5,9 @@ use super::checkpoint::Staging;
 use super::generic::Compiled;
 use super::rope::Tables;
 use crate::estimate::Category;
+use crate::model::Family;
 use crate::plan::{Plan, Storage};
-use crate::replay::{FastLinear, FastWeight, Group, Tape, Tensor, UnpackBuffer};
+use crate::replay::{Dtype, FastLinear, FastWeight, Group, Tape, Tensor, UnpackBuffer};
 use crate::scenario::Release;
 use crate::stack::Detail;
 use crate::stack::hf::linear::{Base, Linear};
@@ -71,8 +72,10 @@ impl<'t> Model<'t> {
 
     /// Adapters; the embedding's output requires gradients (`prepare_model_for_training`).
     pub fn prepare(&mut self, tape: &'t Tape, plan: &Plan) {
-        if plan.generic && plan.lora.is_none() {
-            // Trained norms are kept in fp32 (`unsloth_zoo/training_utils.py: prepare_model_for_training`).
+        let is_forced = plan.dtype == Dtype::F16 && plan.arch.family == Family::Gemma3;
+        if plan.generic && (plan.lora.is_none() || is_forced) {
+            // Trained norms are kept in fp32 (`unsloth_zoo/training_utils.py: prepare_model_for_training`), and those of
+            // models that are forced into fp32.
             self.base.norms_to_fp32(tape);
         }
         self.base.prepare(tape, plan);

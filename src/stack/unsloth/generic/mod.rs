@@ -4,6 +4,7 @@
 
 mod adapted;
 mod adapter;
+mod forced;
 mod full;
 mod fused_loss;
 mod gpt_oss;

@@ -3,7 +3,7 @@
 use super::adapter::Gradients;
 use super::grouped_experts::{self, Records};
 use super::sizes::{Arm, Sizes};
-use super::{adapted, full, gpt_oss, phi};
+use super::{adapted, forced, full, gpt_oss, phi};
 use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
@@ -29,6 +29,7 @@ pub(super) enum Kept<'t> {
     Adapted(Box<adapted::Kept<'t>>),
     GptOss(Box<gpt_oss::Kept<'t>>),
     Phi(Box<phi::Kept<'t>>),
+    Forced(Box<forced::Kept<'t>>),
 }
 
 /// The linear layers that compiled code computes with.
@@ -93,11 +94,14 @@ impl<'a, 't> Step<'a, 't> {
 
     /// The input of a layer that comes back from the host in 16 bit, in the dtype of the residual stream.
     pub(super) fn restored(&self) -> Option<Tensor<'t>> {
+        let elements = self.sizes.tokens.saturating_mul(self.sizes.hidden);
+        if self.sizes.is_forced() {
+            return Some(self.sizes.buffer(elements, Dtype::F32));
+        }
         let parts = self
             .gpt_oss
             .as_ref()
             .filter(|parts| parts.stream != self.sizes.dtype)?;
-        let elements = self.sizes.tokens.saturating_mul(self.sizes.hidden);
         Some(self.sizes.buffer(elements, parts.stream))
     }
 
@@ -107,6 +111,9 @@ impl<'a, 't> Step<'a, 't> {
         }
         if let Some(arms) = &self.phi {
             return phi::forward_only(&self.sizes, arms);
+        }
+        if self.sizes.is_forced() {
+            return forced::forward_only(&self.sizes, &self.arms);
         }
         match self.trains_all {
             true => full::forward_only(&self.sizes),
@@ -122,6 +129,10 @@ impl<'a, 't> Step<'a, 't> {
         if let Some(arms) = &self.phi {
             let (kept, out) = phi::forward(&self.sizes, arms);
             return (Kept::Phi(Box::new(kept)), out);
+        }
+        if self.sizes.is_forced() {
+            let (kept, out) = forced::forward(&self.sizes, &self.arms);
+            return (Kept::Forced(Box::new(kept)), out);
         }
         if self.trains_all {
             let (kept, out) = full::forward(&self.sizes);
@@ -158,6 +169,13 @@ impl<'a, 't> Step<'a, 't> {
                 let [_, output_path, _, down_path] = phi::LINEARS;
                 self.give(output_path, output);
                 self.give(down_path, down);
+                gradient
+            }
+            Kept::Forced(kept) => {
+                let (gradient, adapters) = forced::backward(&self.sizes, &self.arms, *kept, incoming);
+                for (path, gradients) in LINEARS.into_iter().zip(adapters) {
+                    self.give(path, gradients);
+                }
                 gradient
             }
             Kept::Adapted(kept) => {

@@ -82,7 +82,8 @@ impl<'t> Compiled<'t> {
         let s = Sizes::of(tape, plan);
         let mut hidden = embed(&s, plan);
         let embeds = plan.lora.is_some().then(|| hidden.clone());
-        let tables = tables(&s, plan);
+        let mut tables = masks(&s);
+        tables.extend(rotary_tables(&s, plan));
         let mut layers = Vec::with_capacity(model.layers.len());
         for layer in &model.layers {
             let step = Step::new(s, plan, layer);
@@ -110,7 +111,11 @@ impl<'t> Compiled<'t> {
         // Trained norms are kept in fp32, and so is what comes out of them (`prepare_model_for_training`).
         let rstd = s.scalars(1);
         let wide = plan.packs_experts();
-        let stream = if wide { Dtype::F32 } else { model.norm.dtype() };
+        let stream = match wide {
+            true => Dtype::F32,
+            false if s.is_forced() => s.dtype,
+            false => model.norm.dtype(),
+        };
         let mut normed = s.buffer(s.tokens.saturating_mul(s.hidden), stream);
         if wide {
             normed = s.rows(s.hidden);
@@ -169,6 +174,9 @@ impl<'t> Compiled<'t> {
                 let _wide = s.buffer(elements, Dtype::F32);
                 return s.buffer(elements, Dtype::F32);
             }
+            if s.is_forced() {
+                return s.buffer(s.tokens.saturating_mul(s.hidden), Dtype::F32);
+            }
             s.rows(s.hidden)
         });
         drop((pass.last, pass.rstd, for_normed));
@@ -210,6 +218,9 @@ impl<'t> Compiled<'t> {
 
 /// Embedded tokens; a family that scales them makes a second tensor.
 fn embed<'t>(s: &Sizes<'t>, plan: &Plan) -> Tensor<'t> {
+    if s.is_forced() {
+        return s.buffer(s.tokens.saturating_mul(s.hidden), Dtype::F32);
+    }
     let embeds = s.rows(s.hidden);
     if plan.arch.family.scales_embeddings() {
         let scaled = s.rows(s.hidden);
@@ -220,7 +231,7 @@ fn embed<'t>(s: &Sizes<'t>, plan: &Plan) -> Tensor<'t> {
 }
 
 /// Cosines and sines of the batch's positions, for windows too where they differ.
-fn tables<'t>(s: &Sizes<'t>, plan: &Plan) -> Vec<Buffer<'t>> {
+fn rotary_tables<'t>(s: &Sizes<'t>, plan: &Plan) -> Vec<Buffer<'t>> {
     let sets = if plan.arch.family.has_tables_by_window() {
         2
     } else {
@@ -238,10 +249,51 @@ fn tables<'t>(s: &Sizes<'t>, plan: &Plan) -> Vec<Buffer<'t>> {
             let shape = [rows, width];
             s.tape.tensor(&shape, s.dtype, Category::Buffers, "rotary_emb")
         };
+        if s.is_forced() {
+            let single = |width: u64| {
+                let shape = [rows, width];
+                s.tape.tensor(&shape, Dtype::F32, Category::Buffers, "rotary_emb")
+            };
+            tables.push(single(width));
+            let angles = single(width / 2);
+            tables.push(single(width));
+            drop(angles);
+            continue;
+        }
         tables.push(table());
         let angles = table();
         tables.push(table());
         drop(angles);
     }
     tables
+}
+
+/// Additive masks in fp32, of full attention and of windows, where attention is not flex attention
+/// (`transformers/masking_utils.py: create_causal_mask, create_sliding_window_causal_mask`).
+fn masks<'t>(s: &Sizes<'t>) -> Vec<Buffer<'t>> {
+    if !s.is_forced() {
+        return Vec::new();
+    }
+    let rows = s.attention.batch.saturating_mul(s.attention.seq);
+    let elements = rows.saturating_mul(s.attention.seq);
+    let boolean = || s.buffer(elements, Dtype::Bool);
+    let additive = || s.buffer(elements, Dtype::F32);
+    let full = {
+        let causal = boolean();
+        let _unmasked = boolean();
+        drop(causal);
+        additive()
+    };
+    let windows = {
+        let window = boolean();
+        let overlay = boolean();
+        drop(window);
+        let causal = boolean();
+        let both = boolean();
+        drop((causal, overlay));
+        let _unmasked = boolean();
+        drop(both);
+        additive()
+    };
+    vec![full, windows]
 }

@@ -63,6 +63,12 @@ impl<'t> Sizes<'t> {
         }
     }
 
+    /// Is what overflows fp16 forced into fp32 (`UNSLOTH_FORCE_FLOAT32`, `unsloth/models/loader.py`), as in Gemma 3 on cards
+    /// without bf16?
+    pub fn is_forced(&self) -> bool {
+        self.sandwich && self.dtype == Dtype::F16
+    }
+
     /// A buffer of `elements`.
     pub fn buffer(&self, elements: u64, dtype: Dtype) -> Buffer<'t> {
         self.tape.temporary(&[elements], dtype, "empty_strided")
