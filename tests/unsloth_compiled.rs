@@ -15,7 +15,7 @@ fn small_runs_of_compiled_layers_are_replayed() {
     let rows = include_bytes!("fixtures/oracle/unsloth-compiled.jsonl");
     let (rows, errors) = score::read("unsloth-compiled.jsonl", rows);
     assert_eq!(errors, []);
-    assert_eq!(rows.len(), 12);
+    assert_eq!(rows.len(), 14);
     for row in rows {
         let score = RowScore::of(&row, "unsloth-compiled.jsonl");
         assert_eq!(score.reason, None, "{}", row.id);

@@ -73,6 +73,12 @@ impl<'t> Model<'t> {
     /// Adapters; the embedding's output requires gradients (`prepare_model_for_training`).
     pub fn prepare(&mut self, tape: &'t Tape, plan: &Plan) {
         let is_forced = plan.dtype == Dtype::F16 && plan.arch.family == Family::Gemma3;
+        if plan.generic && is_forced {
+            // The files hold bf16: what is not quantized is cast once it is there (`unsloth_zoo/patching_utils.py:
+            // patch_model_and_tokenizer, _bounded_cast_module`).
+            let cast = tape.tensor(self.base.embed.layout().shape(), plan.dtype, Category::Weights, "to");
+            self.base.embed = cast;
+        }
         if plan.generic && (plan.lora.is_none() || is_forced) {
             // Trained norms are kept in fp32 (`unsloth_zoo/training_utils.py: prepare_model_for_training`), and those of
             // models that are forced into fp32.
