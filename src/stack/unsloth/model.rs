@@ -76,7 +76,12 @@ impl<'t> Model<'t> {
         if plan.generic && is_forced {
             // The files hold bf16: what is not quantized is cast once it is there (`unsloth_zoo/patching_utils.py:
             // patch_model_and_tokenizer, _bounded_cast_module`).
-            let cast = tape.tensor(self.base.embed.layout().shape(), plan.dtype, Category::Weights, "to");
+            let cast = tape.tensor(
+                self.base.embed.layout().shape(),
+                plan.dtype,
+                Category::Weights,
+                "to",
+            );
             self.base.embed = cast;
         }
         if plan.generic && (plan.lora.is_none() || is_forced) {
