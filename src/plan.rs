@@ -274,6 +274,16 @@ impl Plan {
         let autocast = weights.autocast;
         let compute = autocast.unwrap_or(if prepare_kbit { Dtype::F32 } else { dtype });
         convolution(&arch, compute, s.batch, s.seq)?;
+        let tokens = s.batch.saturating_mul(s.seq);
+        if arch
+            .experts
+            .as_ref()
+            .is_some_and(|e| !e.can_be_chosen_for(tokens))
+        {
+            return not_modelled(
+                "choosing among 400 or more experts for more than 65,536 tokens a micro-batch is not modelled",
+            );
+        }
         let (attention, masked_attention) = match s.stack {
             Stack::Hf => sdpa::kernels(s, &arch, capability, compute)?,
             Stack::Unsloth => {

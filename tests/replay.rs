@@ -64,7 +64,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run() {
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 41] = [
+const MODEL_TYPES: [&str; 43] = [
     "llama",
     "mistral",
     "qwen2",
@@ -105,6 +105,8 @@ const MODEL_TYPES: [&str; 41] = [
     "seed_oss",
     "granitemoehybrid",
     "qwen3_5",
+    "qwen3_5_moe",
+    "qwen3_next",
     "lfm2",
 ];
 
@@ -156,6 +158,7 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     norm_topk_prob: Some(experts.2),
                     decoder_sparse_step: Some(experts.3),
                     moe_intermediate_size: Some(width * 24),
+                    shared_expert_intermediate_size: Some(width * 16),
                     q_lora_rank: experts.2.then_some(width * 8),
                     kv_lora_rank: Some(width * 16),
                     qk_nope_head_dim: Some(head_dim),

@@ -254,7 +254,6 @@ fn not_written(text_type: &str) -> String {
         "kimi_k2" | "internlm2" | "internlm3" | "mimo" | "exaone" => {
             "its modeling code is no part of transformers but comes with the model"
         }
-        "qwen3_5_moe" | "qwen3_next" => "layers of linear attention are not modelled",
         "lfm2_moe" => "layers of short convolutions are not modelled",
         "nemotron_h" | "mamba" | "mamba2" | "falcon_h1" | "bamba" | "jamba" => {
             "state-space layers are not modelled"

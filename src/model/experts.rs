@@ -3,8 +3,10 @@
 use super::{Family, HfConfig, Part, PartKind};
 
 /// From this many experts on, choosing among them takes another kernel, with scratch of its own
-/// (`aten/src/ATen/native/cuda/TensorTopK.cu: should_use_mbtopk`).
+/// (`aten/src/ATen/native/cuda/TensorTopK.cu: should_use_mbtopk`), which is written for the routers of some families.
 const MOST_EXPERTS: u64 = 400;
+/// As [`MOST_EXPERTS`], where that is written.
+const MOST_EXPERTS_BY_BLOCKS: u64 = 800;
 
 /// The experts of a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +89,9 @@ impl Experts {
     /// The reason, when they cannot be replayed.
     pub(super) fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
         let count = match family {
-            Family::Qwen3Moe | Family::Qwen2Moe | Family::Olmoe => config.num_experts,
+            Family::Qwen3Moe | Family::Qwen2Moe | Family::Olmoe | Family::Qwen35Moe | Family::Qwen3Next => {
+                config.num_experts
+            }
             Family::Mixtral | Family::GptOss | Family::MiniMaxM2 | Family::Llama4 => config.num_local_experts,
             Family::Glm4Moe | Family::DeepseekV2 | Family::DeepseekV3 | Family::Mistral4 => {
                 config.n_routed_experts
@@ -105,10 +109,12 @@ impl Experts {
         if count == 0 || per_token == 0 || per_token > count {
             return Err(format!("{per_token} of {count} experts a token cannot be"));
         }
-        if count >= MOST_EXPERTS {
-            return Err(format!(
-                "choosing among {MOST_EXPERTS} or more experts is not modelled"
-            ));
+        let most = match family.attends_linearly() {
+            true => MOST_EXPERTS_BY_BLOCKS,
+            false => MOST_EXPERTS,
+        };
+        if count >= most {
+            return Err(format!("choosing among {most} or more experts is not modelled"));
         }
         let width = match family {
             Family::Mixtral | Family::GptOss | Family::MiniMaxM2 | Family::Llama4 => config.intermediate_size,
@@ -154,11 +160,14 @@ impl Experts {
             width,
             normalize: config
                 .norm_topk_prob
+                .filter(|_| family != Family::Qwen35Moe)
                 .unwrap_or(!matches!(family, Family::Qwen2Moe | Family::Olmoe))
                 // `modular_deepseek_v2.py: del self.norm_topk_prob`
                 && family != Family::DeepseekV2,
             shared_width: match family {
-                Family::Qwen2Moe => config.shared_expert_intermediate_size,
+                Family::Qwen2Moe | Family::Qwen35Moe | Family::Qwen3Next => {
+                    config.shared_expert_intermediate_size
+                }
                 Family::Glm4Moe | Family::DeepseekV3 | Family::Mistral4 => {
                     Some(width.saturating_mul(config.n_shared_experts.unwrap_or(1)))
                 }
@@ -178,7 +187,9 @@ impl Experts {
             },
             groups,
             every: match family {
-                Family::Qwen3Moe | Family::Qwen2Moe => config.decoder_sparse_step.unwrap_or(1).max(1),
+                Family::Qwen3Moe | Family::Qwen2Moe | Family::Qwen3Next => {
+                    config.decoder_sparse_step.unwrap_or(1).max(1)
+                }
                 Family::Llama4 => config.interleave_moe_layer_step.unwrap_or(1).max(1),
                 _ => 1,
             },
@@ -192,15 +203,23 @@ impl Experts {
                     gate_up: ["w1", "w3"],
                     down: "w2",
                 }),
-                Family::GptOss | Family::Qwen2Moe | Family::Gemma4 | Family::Mistral4 | Family::Llama4 => {
-                    None
-                }
+                Family::GptOss
+                | Family::Qwen2Moe
+                | Family::Qwen35Moe
+                | Family::Gemma4
+                | Family::Mistral4
+                | Family::Llama4 => None,
                 _ => Some(OldNames {
                     gate_up: ["gate_proj", "up_proj"],
                     down: "down_proj",
                 }),
             },
         }))
+    }
+
+    /// Is choosing among them, for this many tokens, written? The scan of [`MOST_EXPERTS`] and more is up to 65,536 tokens.
+    pub fn can_be_chosen_for(&self, tokens: u64) -> bool {
+        self.count < MOST_EXPERTS || tokens <= 1 << 16
     }
 
     /// Has this layer experts?
@@ -256,7 +275,8 @@ impl Experts {
             | Family::Mistral4 => experts.into_iter().chain(router).collect(),
             _ => router.into_iter().chain(experts).collect(),
         };
-        if let (Some(width), false) = (self.shared_width, family == Family::Qwen2Moe) {
+        let gated = matches!(family, Family::Qwen2Moe | Family::Qwen35Moe | Family::Qwen3Next);
+        if let (Some(width), false) = (self.shared_width, gated) {
             parts.extend([
                 Part::linear("mlp.shared_experts.gate_proj", hidden, width, false),
                 Part::linear("mlp.shared_experts.up_proj", hidden, width, false),

@@ -73,6 +73,10 @@ pub enum Family {
     GptOss,
     /// `modeling_qwen3_5.py`.
     Qwen35,
+    /// `modeling_qwen3_5_moe.py`.
+    Qwen35Moe,
+    /// `modeling_qwen3_next.py`.
+    Qwen3Next,
     /// `modeling_lfm2.py`.
     Lfm2,
 }
@@ -98,7 +102,7 @@ pub enum Norm {
 
 impl Family {
     /// The types of text models that have a family.
-    pub const TYPES: [&'static str; 40] = [
+    pub const TYPES: [&'static str; 42] = [
         "llama",
         "mistral",
         "qwen2",
@@ -138,6 +142,8 @@ impl Family {
         "mixtral",
         "gpt_oss",
         "qwen3_5",
+        "qwen3_5_moe",
+        "qwen3_next",
         "lfm2",
     ];
 
@@ -179,6 +185,8 @@ impl Family {
             "mixtral" => Family::Mixtral,
             "gpt_oss" => Family::GptOss,
             "qwen3_5" => Family::Qwen35,
+            "qwen3_5_moe" => Family::Qwen35Moe,
+            "qwen3_next" => Family::Qwen3Next,
             "lfm2" => Family::Lfm2,
             _ => return None,
         })
@@ -187,7 +195,12 @@ impl Family {
     /// Its norms.
     pub fn norm(self) -> Norm {
         match self {
-            Family::Gemma | Family::Gemma2 | Family::Gemma3 | Family::Qwen35 => Norm::ZeroCentred,
+            Family::Gemma
+            | Family::Gemma2
+            | Family::Gemma3
+            | Family::Qwen35
+            | Family::Qwen35Moe
+            | Family::Qwen3Next => Norm::ZeroCentred,
             Family::Gemma4 => Norm::ByPower,
             Family::Llama4 => Norm::RmsThenWeight,
             Family::Olmo2 | Family::Olmo3 | Family::GptOss => Norm::RmsInFp32,
@@ -323,12 +336,17 @@ impl Family {
 
     /// Are positions in tokens, height and width, each sequence with rotary tables of its own?
     pub fn rotates_by_sections(self) -> bool {
-        self == Family::Qwen35
+        matches!(self, Family::Qwen35 | Family::Qwen35Moe)
     }
 
     /// Is what attention returns gated, by the second half of the query projection?
     pub fn gates_attention(self) -> bool {
-        self == Family::Qwen35
+        self.attends_linearly()
+    }
+
+    /// Do most layers attend linearly, by the gated delta rule?
+    pub fn attends_linearly(self) -> bool {
+        matches!(self, Family::Qwen35 | Family::Qwen35Moe | Family::Qwen3Next)
     }
 
     /// Has the head a bias?
@@ -380,7 +398,7 @@ impl Family {
     pub fn rotated_share(self) -> f64 {
         match self {
             Family::Glm | Family::Glm4 | Family::Glm4Moe | Family::Phi => 0.5,
-            Family::Qwen35 => 0.25,
+            Family::Qwen35 | Family::Qwen35Moe | Family::Qwen3Next => 0.25,
             _ => 1.0,
         }
     }

@@ -33,6 +33,8 @@ pub struct DeltaNet {
     pub value_dim: u64,
     /// Tokens that its convolution sees.
     pub kernel: u64,
+    /// Are its projections two, by key heads (Qwen3-Next), instead of four?
+    pub fused: bool,
 }
 
 impl DeltaNet {
@@ -52,13 +54,14 @@ impl DeltaNet {
     }
 
     /// The sizes of a configuration; what it leaves out is as `Qwen3_5TextConfig` has it.
-    fn of(config: &HfConfig) -> Result<Self, String> {
+    fn of(config: &HfConfig, family: Family) -> Result<Self, String> {
         let net = DeltaNet {
             key_heads: config.linear_num_key_heads.unwrap_or(16),
             key_dim: config.linear_key_head_dim.unwrap_or(128),
             value_heads: config.linear_num_value_heads.unwrap_or(32),
             value_dim: config.linear_value_head_dim.unwrap_or(128),
             kernel: config.linear_conv_kernel_dim.unwrap_or(4),
+            fused: family == Family::Qwen3Next,
         };
         let sizes = [
             net.key_heads,
@@ -77,6 +80,18 @@ impl DeltaNet {
     }
 
     fn parts(&self, hidden: u64) -> Vec<Part> {
+        if self.fused {
+            let all = self.channels() + self.values();
+            return vec![
+                convolution("linear_attn.conv1d.weight", self.channels(), self.kernel),
+                Part::linear("linear_attn.in_proj_qkvz", hidden, all, false),
+                Part::linear("linear_attn.in_proj_ba", hidden, 2 * self.value_heads, false),
+                Part::vector("linear_attn.norm", self.value_dim),
+                Part::linear("linear_attn.out_proj", self.values(), hidden, false),
+                Part::vector("linear_attn.dt_bias", self.value_heads),
+                Part::vector("linear_attn.A_log", self.value_heads),
+            ];
+        }
         vec![
             convolution("linear_attn.conv1d.weight", self.channels(), self.kernel),
             Part::vector("linear_attn.norm", self.value_dim),
@@ -106,7 +121,7 @@ impl Recurrence {
     /// The reason, when it cannot be replayed.
     pub(super) fn of(config: &HfConfig, family: Family) -> Result<Option<Self>, String> {
         let mixer = match family {
-            Family::Qwen35 => Mixer::DeltaNet(DeltaNet::of(config)?),
+            _ if family.attends_linearly() => Mixer::DeltaNet(DeltaNet::of(config, family)?),
             Family::Lfm2 => Mixer::Convolution(config.conv_l_cache.unwrap_or(3).max(1)),
             _ => return Ok(None),
         };
@@ -148,7 +163,7 @@ fn attending(config: &HfConfig, family: Family) -> Result<Vec<bool>, String> {
     if let Some(types) = &config.layer_types_pattern {
         return Ok(types.iter().map(|t| t == "full_attention").collect());
     }
-    if family == Family::Qwen35 {
+    if family.attends_linearly() {
         let every = config.full_attention_interval.unwrap_or(4).clamp(1, MOST_LAYERS);
         return Ok((1..=every).map(|i| i == every).collect());
     }

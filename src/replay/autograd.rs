@@ -110,8 +110,13 @@ impl Inner {
         if self.stopped || id == NONE {
             return;
         }
+        let unused = self.dropping.is_some();
+        if unused && self.packing == NONE {
+            self.retain(id);
+            self.dropping.iter_mut().for_each(|held| held.push(id));
+        }
         if self.recomputing != NONE {
-            let made = match self.dropping {
+            let made = match unused {
                 true => NONE,
                 false => self.retain(id),
             };
@@ -121,7 +126,7 @@ impl Inner {
             self.stopped = frame.recomputed.len() as u32 == frame.packed;
             return;
         }
-        if self.dropping {
+        if unused {
             if self.packing != NONE {
                 self.frames[self.packing as usize].packed += 1;
             }
@@ -400,6 +405,7 @@ impl Tape {
             inner.release(shared);
         }
         inner.nodes.clear();
+        inner.repeats.clear();
         inner.fused.clear();
         inner.compiled.clear();
         inner.frames.clear();
@@ -423,18 +429,23 @@ impl Tape {
     fn run_nodes<'t>(&'t self, first: u32, rerun: Rerun<'_, 't>) {
         let grad_enabled = std::mem::replace(&mut self.inner.borrow_mut().grad_enabled, false);
         let mut node = self.inner.borrow().nodes.len() as u32;
+        let mut repeat = None;
         while node > first {
             node -= 1;
-            if self.inner.borrow().nodes[node as usize]
-                .buffers
-                .iter()
-                .all(|&b| b == NONE)
             {
-                continue;
+                let mut inner = self.inner.borrow_mut();
+                if inner.nodes[node as usize].buffers.iter().all(|&b| b == NONE) {
+                    continue;
+                }
+                if repeat.is_some() || !inner.repeats.is_empty() {
+                    repeat = inner.follow_repeats(repeat, node);
+                }
             }
             self.run_node(node, rerun);
         }
-        self.inner.borrow_mut().grad_enabled = grad_enabled;
+        let mut inner = self.inner.borrow_mut();
+        inner.leave_repeat(repeat);
+        inner.grad_enabled = grad_enabled;
     }
 
     fn run_node<'t>(&'t self, node: u32, rerun: Rerun<'_, 't>) {

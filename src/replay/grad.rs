@@ -163,7 +163,10 @@ impl Inner {
         let buffers = std::mem::replace(&mut self.nodes[node as usize].buffers, [NONE; MAX_OUTPUTS]);
         let g = buffers[0];
         let mut out = [NONE; MAX_EDGES];
-        self.gradients(node, op, g, &mut out);
+        match op {
+            Gradient::Split => out[0] = self.split_gradient(node, &buffers),
+            _ => self.gradients(node, op, g, &mut out),
+        }
         self.hand_on(node, &buffers, &mut out);
     }
 
@@ -223,11 +226,6 @@ impl Inner {
             Gradient::Narrow => {
                 if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(input.layout.dense(), dtype, "slice_backward");
-                }
-            }
-            Gradient::Split => {
-                if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), input.dtype, "cat");
                 }
             }
             Gradient::Cat => {
@@ -304,6 +302,7 @@ impl Inner {
             Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
             Gradient::LigerLoss => self.liger_loss_gradients(node, out),
             Gradient::Linear(_)
+            | Gradient::Split
             | Gradient::LigerRope
             | Gradient::FastRope
             | Gradient::FastLora(_)

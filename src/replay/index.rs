@@ -6,6 +6,15 @@ use super::grad::Gradient;
 use super::layout::Layout;
 use super::tape::{Inner, Tensor};
 
+/// Above this many rows and from this many columns on, blocks of threads work on a row step by step
+/// (`aten/src/ATen/native/cuda/TensorTopK.cu: should_use_mbtopk`).
+const MANY_ROWS: u64 = 4000;
+const MANY_COLUMNS: u64 = 400;
+/// Values of a digit (`RADIX_DIGITS`).
+const DIGITS: u64 = 256;
+/// Scratch of CUB's scan by key, of up to 65,536 rows.
+const SCAN_BYTES: u64 = 1279;
+
 impl<'t> Tensor<'t> {
     /// `self[index]`: rows, in the order and the shape of the index.
     pub fn pick_rows(&self, index: &Tensor<'t>) -> Tensor<'t> {
@@ -110,10 +119,15 @@ impl<'t> Tensor<'t> {
         }
     }
 
-    /// `torch.topk(self, k, dim=-1)`: values and their indices. (Up to 400 columns one kernel needs no scratch:
-    /// `TensorTopK.cu: should_use_mbtopk`.)
+    /// `torch.topk(self, k, dim=-1)`: values and their indices, of less than 800 columns.
     pub fn top_k(&self, k: u64) -> (Tensor<'t>, Tensor<'t>) {
-        self.pick("topk", "TopkBackward0", k)
+        let (layout, dtype) = (self.layout(), self.dtype());
+        let picked = self.pick("topk", "TopkBackward0", k);
+        let rows = layout.numel() / layout.last().max(1);
+        if rows > MANY_ROWS && layout.last() >= MANY_COLUMNS {
+            self.tape.inner.borrow_mut().top_k_scratch(rows, dtype);
+        }
+        picked
     }
 
     /// `self.max(dim=-1, keepdim=True)`: values and their indices.
@@ -140,6 +154,20 @@ impl<'t> Tensor<'t> {
 }
 
 impl Inner {
+    /// `mbtopk::launch`, one block a row: the values sought, their ranks and digits so far, counts of digits, and two scans.
+    fn top_k_scratch(&mut self, rows: u64, dtype: Dtype) {
+        const OP: &str = "topk";
+        let bytes = [dtype.size(), 8, 8, 2 * DIGITS, 4 * DIGITS, 4, 4];
+        let held = bytes.map(|bytes| self.scratch(rows.saturating_mul(bytes), OP));
+        for _ in 0..2 {
+            let scan = self.scratch(SCAN_BYTES, OP);
+            self.free_scratch(scan);
+        }
+        for scratch in held.into_iter().rev() {
+            self.free_scratch(scratch);
+        }
+    }
+
     /// `index_backward`: zeros, to which the gradient's rows are added.
     pub(super) fn index_gradient(&mut self, node: u32, g: u32, out: &mut [u32; MAX_EDGES]) {
         let index = self.saved(node, 0);

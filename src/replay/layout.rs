@@ -189,6 +189,32 @@ impl Layout {
         self.with_contiguity()
     }
 
+    /// Are its four dimensions in the order of images with their channels last (`is_channels_last_strides_2d_s4`)?
+    pub fn is_channels_last(&self) -> bool {
+        let &[_, channel, _, _] = self.strides() else {
+            return false;
+        };
+        let mut least = 0;
+        for dim in [1, 3, 2, 0] {
+            let (size, stride) = (self.shape[dim], self.strides[dim]);
+            if size == 0 || stride < least || (dim == 0 && least == channel) {
+                return false;
+            }
+            least = stride.saturating_mul(size);
+        }
+        channel != 0
+    }
+
+    /// A dense tensor of these four sizes with the second dimension last in memory.
+    pub fn channels_last(shape: &[u64]) -> Self {
+        match *shape {
+            [a, b, c, d] => Layout::contiguous(&[a, c, d, b])
+                .transposed(1, 3)
+                .transposed(2, 3),
+            _ => Layout::contiguous(shape),
+        }
+    }
+
     /// The layout of a new tensor of the same sizes (`empty_like`).
     #[inline]
     pub fn like(&self) -> Self {
@@ -377,6 +403,17 @@ mod tests {
         );
         let rewritten = Layout::contiguous(&[2, 8, 320, 64]).transposed(1, 2);
         assert_eq!(rewritten.viewed(&[2, 320, 512]), None);
+    }
+
+    #[test]
+    fn channels_are_last_where_the_second_dimension_is_innermost() {
+        let shape = [2, 300, 4, 2];
+        let last = Layout::channels_last(&shape);
+        assert_eq!(
+            (last.shape(), last.strides()),
+            (&shape[..], &[2400, 1, 600, 300][..])
+        );
+        assert!(last.is_channels_last() && !Layout::contiguous(&shape).is_channels_last());
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod piecewise;
 mod quantized;
 mod recording;
 mod reduce;
+mod repeat;
 mod scan;
 pub mod segment;
 pub mod serve;

@@ -315,6 +315,31 @@ impl<'t> Tensor<'t> {
         self.binary(other, "cat", "CatBackward0", Gradient::Cat, false, Some(layout))
     }
 
+    /// `torch.cat((self, second, third), dim=-1)`, of equal dtypes.
+    pub fn cat_last_with(&self, second: &Tensor<'t>, third: &Tensor<'t>) -> Tensor<'t> {
+        let ids = [self.id, second.id, third.id];
+        let mut inner = self.tape.inner.borrow_mut();
+        let node = inner
+            .records_grad(&ids)
+            .then(|| inner.node(Gradient::Cat, "CatBackward0", &ids));
+        let width = ids
+            .iter()
+            .map(|&id| inner.records[id as usize].layout.last())
+            .fold(0, u64::saturating_add);
+        let (layout, dtype) = (
+            inner.records[self.id as usize].layout,
+            inner.records[self.id as usize].dtype,
+        );
+        let out = inner.alloc(layout.with_last(width), dtype, "cat");
+        if let Some(node) = node {
+            inner.set_node(out, node, 0);
+        }
+        Tensor {
+            tape: self.tape,
+            id: out,
+        }
+    }
+
     /// `torch.cat([empty, self], dim=-2)`: a copy that is contiguous.
     pub fn cat_with_nothing(&self) -> Tensor<'t> {
         let layout = Layout::contiguous(self.layout().shape());

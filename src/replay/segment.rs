@@ -83,6 +83,8 @@ pub struct Fold {
     open: Segment,
     /// The group it belongs to; 0 outside the layers.
     group: u32,
+    /// What happened before what repeats within a layer.
+    outer: Segment,
     /// What happened before the layers were entered.
     before: Segment,
     /// The group by which they were entered.
@@ -119,6 +121,16 @@ impl Fold {
     /// An allocation that is never freed and was made before the step that is folded.
     pub fn stand(&mut self, bytes: u64) {
         self.standing = self.standing.saturating_add(rounded(bytes));
+    }
+
+    /// What follows, up to [`Fold::end_repeat`], happens several times.
+    pub fn begin_repeat(&mut self) {
+        self.outer = std::mem::take(&mut self.open);
+    }
+
+    /// What has happened since [`Fold::begin_repeat`] happens this many times in all.
+    pub fn end_repeat(&mut self, times: u32) {
+        self.open = self.outer.then(self.open.times(times));
     }
 
     /// What follows happens in this group of layers, or outside of them.

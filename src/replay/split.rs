@@ -1,7 +1,8 @@
 //! Splitting a tensor into views.
 
 use super::grad::Gradient;
-use super::tape::Tensor;
+use super::layout::Layout;
+use super::tape::{Inner, NONE, Tensor};
 
 impl<'t> Tensor<'t> {
     /// `self.chunk(2, dim=-1)`.
@@ -17,6 +18,12 @@ impl<'t> Tensor<'t> {
 
     /// `torch.split(self, sizes, dim=-1)` into three.
     pub fn three_parts_last(&self, sizes: [u64; 3]) -> [Tensor<'t>; 3] {
+        let last = self.layout().shape().len() - 1;
+        self.split("SplitWithSizesBackward0", last, sizes)
+    }
+
+    /// `torch.split(self, sizes, dim=-1)` into four.
+    pub fn four_parts_last(&self, sizes: [u64; 4]) -> [Tensor<'t>; 4] {
         let last = self.layout().shape().len() - 1;
         self.split("SplitWithSizesBackward0", last, sizes)
     }
@@ -46,5 +53,23 @@ impl<'t> Tensor<'t> {
             output += 1;
             Tensor { tape: self.tape, id }
         })
+    }
+}
+
+impl Inner {
+    /// `torch.cat` of the gradients of the parts: with the channels last where all of them have them last
+    /// (`aten/src/ATen/native/TensorShape.cpp: cat_compute_output_memory_format`).
+    pub(super) fn split_gradient(&mut self, node: u32, arrived: &[u32]) -> u32 {
+        let Some(input) = self.input(self.nodes[node as usize].inputs[0]) else {
+            return NONE;
+        };
+        let mut parts = arrived.iter().filter(|&&part| part != NONE);
+        let last = parts.all(|&part| self.records[part as usize].layout.is_channels_last());
+        let shape = input.layout.shape();
+        let layout = match last {
+            true => Layout::channels_last(shape),
+            false => Layout::contiguous(shape),
+        };
+        self.alloc(layout, input.dtype, "cat")
     }
 }

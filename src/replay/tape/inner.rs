@@ -10,6 +10,7 @@ use crate::replay::fast_lora::FastLora;
 use crate::replay::layout::Layout;
 use crate::replay::lent::Dictionary;
 use crate::replay::recording::{Alloc, Event, Place};
+use crate::replay::repeat::Repeat;
 use crate::replay::segment::{Fold, Order};
 
 /// No index.
@@ -73,12 +74,14 @@ pub(in crate::replay) struct Inner {
     pub place: Place,
     /// Gradients are recorded (`torch.is_grad_enabled()`).
     pub grad_enabled: bool,
+    /// Nodes in the graph that are recorded once and run several times.
+    pub repeats: Vec<Repeat>,
     /// The frame that packs what nodes save (non-reentrant checkpointing, first forward).
     pub packing: u32,
     /// The frame whose layer is run again.
     pub recomputing: u32,
-    /// The graph that is built is dropped before it is used: nothing is saved in it.
-    pub dropping: bool,
+    /// The graph that is built is dropped before it is used: what it saves, for as long as it lives.
+    pub dropping: Option<Vec<u32>>,
     /// Recomputation has all it needs: what follows until the layer returns is not executed.
     pub stopped: bool,
     /// The dtype that autocast computes in.

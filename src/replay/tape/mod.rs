@@ -64,11 +64,12 @@ impl Tape {
             records: arena.records,
             nodes: arena.nodes,
             frames: Vec::new(),
+            repeats: Vec::new(),
             place: Place::default(),
             grad_enabled: true,
             packing: NONE,
             recomputing: NONE,
-            dropping: false,
+            dropping: None,
             stopped: false,
             autocast: None,
             casts: Vec::new(),
@@ -249,13 +250,14 @@ impl Tape {
         out
     }
 
-    /// Runs `f` for a result that is dropped, and its graph with it, before the next tensor is made. Checkpoints have
-    /// packed, and will make again, what it saves.
-    pub fn without_graph<T>(&self, f: impl FnOnce() -> T) -> T {
-        let before = std::mem::replace(&mut self.inner.borrow_mut().dropping, true);
+    /// Runs `f` for a result that is dropped, and its graph with it, before it is used: beside the result, what that graph
+    /// holds. Checkpoints have packed, and will make again, what it saves.
+    pub fn unused_graph<'t, T>(&'t self, f: impl FnOnce() -> T) -> (T, Vec<Tensor<'t>>) {
+        self.inner.borrow_mut().dropping = Some(Vec::new());
         let out = f();
-        self.inner.borrow_mut().dropping = before;
-        out
+        let saved = self.inner.borrow_mut().dropping.take().unwrap_or_default();
+        let held = saved.into_iter().map(|id| Tensor { tape: self, id });
+        (out, held.collect())
     }
 
     /// From here on nothing is recorded: handles may be dropped in any order.

@@ -59,6 +59,12 @@ impl<'t> Scan<'t> {
         self.out = self.out.fill_selected(2, &sum);
     }
 
+    /// One chunk, and the state after it.
+    fn step(&mut self) {
+        self.chunk();
+        self.update();
+    }
+
     /// The state after the chunk.
     fn update(&mut self) {
         let (Some(new), Some(state)) = (&self.v_new, &self.state) else {
@@ -114,20 +120,23 @@ pub fn chunk_gated_delta_rule<'t>(tape: &'t Tape, inputs: &Inputs<'_, 't>) -> Te
 
     query = query.mul(&sums.exp().unsqueeze(4));
     // The state after the last chunk is dropped, with its graph; after the only one, that is what these are for.
-    let update = |f: &dyn Fn() -> [Tensor<'t>; 3]| match chunks {
-        1 => tape.without_graph(f),
-        _ => f(),
+    let for_update = |f: &dyn Fn() -> Tensor<'t>| match chunks {
+        1 => tape.unused_graph(f),
+        _ => (f(), Vec::new()),
     };
-    let (saves, unscaled) = (key.requires_grad() || sums.requires_grad(), key);
-    let [key, chunk_decay, left] = update(&|| {
-        let mut left = sums.narrow_last(1).sub(&sums);
-        left = left.exp();
-        let key = unscaled.mul(&left.unsqueeze(4));
-        (key, sums.select(3).exp().unsqueeze(3).unsqueeze(4), left).into()
-    });
-    drop(unscaled);
-    let _saved = (chunks == 1 && saves && tape.holds_graph()).then(|| left.clone());
-    drop(left);
+    let _held: [Vec<Tensor<'t>>; 3];
+    let chunk_decay;
+    (key, chunk_decay, _held) = {
+        let (left, of_left) = for_update(&|| {
+            let left = sums.narrow_last(1).sub(&sums);
+            left.exp()
+        });
+        let (scaled, of_key) = for_update(&|| key.mul(&left.unsqueeze(4)));
+        drop(left);
+        key = scaled;
+        let (decay, of_decay) = for_update(&|| sums.select(3).exp().unsqueeze(3).unsqueeze(4));
+        (key, decay, [of_left, of_key, of_decay])
+    };
     let mut scan = Scan {
         new_values,
         decayed_keys,
@@ -140,14 +149,20 @@ pub fn chunk_gated_delta_rule<'t>(tape: &'t Tape, inputs: &Inputs<'_, 't>) -> Te
         v_new: None,
         inter: None,
     };
-    for chunk in 1..=chunks {
-        scan.chunk();
-        match chunk < chunks {
-            true => scan.update(),
-            false => tape.without_graph(|| scan.update()),
-        }
+    // The first chunk has a state without gradient; what the last two hand back is the first to arrive. Those between are
+    // alike.
+    if chunks > 1 {
+        scan.step();
     }
+    let between = u32::try_from(chunks.saturating_sub(3)).unwrap_or(u32::MAX);
+    tape.repeat(between, || scan.step());
+    if chunks > 2 {
+        scan.step();
+    }
+    scan.chunk();
+    let ((), held) = tape.unused_graph(|| scan.update());
     scan.state = None;
+    drop(held);
     scan.out = scan.out.reshape(&[batch, heads, chunks * CHUNK, width]);
     scan.out = scan.out.narrow(2, seq);
     scan.out.transpose(1, 2).to_contiguous(dtype)

@@ -88,7 +88,7 @@ impl<'t> Layer<'t> {
             Family::Apertus => apertus::layer,
             Family::Mixtral => mixtral::layer,
             Family::GptOss => gpt_oss::layer,
-            Family::Qwen35 => qwen3_5::layer,
+            Family::Qwen35 | Family::Qwen35Moe | Family::Qwen3Next => qwen3_5::layer,
             Family::Lfm2 => lfm2::layer,
         };
         let out = layer(self, plan, x, shared);

@@ -19,7 +19,12 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
 }
 
 /// `Qwen2MoeSparseMoeBlock.forward`: a gated shared expert beside the routed ones.
-fn sparse_block<'t>(layer: &Layer<'t>, plan: &Plan, experts: &Experts, x: &Tensor<'t>) -> Tensor<'t> {
+pub(super) fn sparse_block<'t>(
+    layer: &Layer<'t>,
+    plan: &Plan,
+    experts: &Experts,
+    x: &Tensor<'t>,
+) -> Tensor<'t> {
     let rows = rows(plan, x);
     let paths = [
         "mlp.shared_expert.gate_proj",

@@ -1,10 +1,10 @@
-//! Qwen3.5 and its successors (`transformers/models/qwen3_5/modeling_qwen3_5.py`): most layers attend linearly, by the
-//! gated delta rule; the others' attention is gated.
+//! Qwen3-Next, Qwen3.5 and its successors, with experts and without (`transformers/models/qwen3_5/modeling_qwen3_5.py`,
+//! `qwen3_5_moe`, `qwen3_next`): most layers attend linearly, by the gated delta rule; the others' attention is gated.
 
 use super::super::model::Layer;
 use super::super::rotary::Shared;
 use super::delta_rule::{Inputs, chunk_gated_delta_rule};
-use super::{Attended, convolution, llama};
+use super::{Attended, convolution, llama, qwen2_moe};
 use crate::model::{DeltaNet, Mixer};
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
@@ -16,7 +16,10 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
         plan,
         x,
         |x| mixer(layer, plan, x, shared),
-        |x| layer.gated_mlp(plan, x),
+        |x| match plan.arch.experts_of(layer.index.into()) {
+            Some(experts) => qwen2_moe::sparse_block(layer, plan, experts, x),
+            None => layer.gated_mlp(plan, x),
+        },
     )
 }
 
@@ -60,18 +63,23 @@ fn delta_net<'t>(
     let tape = x.tape();
     let (batch, seq) = (plan.batch, plan.seq);
     let x = &convolution::unpadded(x, shared);
-    let mut mixed = layer.linear("linear_attn.in_proj_qkv", x).transpose(1, 2);
-    let mut z =
-        layer
-            .linear("linear_attn.in_proj_z", x)
-            .reshape(&[batch, seq, net.value_heads, net.value_dim]);
-    let b = layer.linear("linear_attn.in_proj_b", x);
-    let a = layer.linear("linear_attn.in_proj_a", x);
+    let Projected {
+        mut mixed,
+        mut z,
+        b,
+        a,
+        parts,
+        _whole,
+    } = match net.fused {
+        true => fused(layer, plan, net, x),
+        false => apart(layer, plan, net, x),
+    };
     // All names live until the function returns.
     let (mut out, _names) = tape.within("linear_attn", || {
         mixed = convolution::causal(layer, "linear_attn.conv1d.weight", &mixed, Some("silu"));
         mixed = mixed.transpose(1, 2);
         let [query, key, value] = mixed.three_parts_last([net.keys(), net.keys(), net.values()]);
+        drop(parts);
         let heads = |t: Tensor<'t>, heads, width| t.reshape(&[batch, seq, heads, width]);
         let mut query = heads(query, net.key_heads, net.key_dim);
         let mut key = heads(key, net.key_heads, net.key_dim);
@@ -99,6 +107,69 @@ fn delta_net<'t>(
     });
     out = layer.linear("linear_attn.out_proj", &out);
     out
+}
+
+/// What the input is projected to: queries, keys and values in channels, a gate, rates and decays.
+struct Projected<'t> {
+    mixed: Tensor<'t>,
+    z: Tensor<'t>,
+    b: Tensor<'t>,
+    a: Tensor<'t>,
+    /// Queries, keys and values that `mixed` was put together from; they keep their names until others take them.
+    parts: Vec<Tensor<'t>>,
+    /// Results that keep their names until the function returns.
+    _whole: Vec<Tensor<'t>>,
+}
+
+/// By four projections.
+fn apart<'t>(layer: &Layer<'t>, plan: &Plan, net: DeltaNet, x: &Tensor<'t>) -> Projected<'t> {
+    let shape = [plan.batch, plan.seq, net.value_heads, net.value_dim];
+    Projected {
+        mixed: layer.linear("linear_attn.in_proj_qkv", x).transpose(1, 2),
+        z: layer.linear("linear_attn.in_proj_z", x).reshape(&shape),
+        b: layer.linear("linear_attn.in_proj_b", x),
+        a: layer.linear("linear_attn.in_proj_a", x),
+        parts: Vec::new(),
+        _whole: Vec::new(),
+    }
+}
+
+/// By two projections, whose columns are ordered by key heads (`Qwen3NextGatedDeltaNet.fix_query_key_value_ordering`).
+fn fused<'t>(layer: &Layer<'t>, plan: &Plan, net: DeltaNet, x: &Tensor<'t>) -> Projected<'t> {
+    let qkvz = layer.linear("linear_attn.in_proj_qkvz", x);
+    let ba = layer.linear("linear_attn.in_proj_ba", x);
+    x.tape().within("linear_attn", || {
+        let (batch, seq, groups) = (plan.batch, plan.seq, net.key_heads);
+        let shares = net.value_heads / net.key_heads;
+        let values = shares * net.value_dim;
+        let [query, key, mut value, mut z] = qkvz
+            .reshape(&[batch, seq, groups, 2 * (net.key_dim + values)])
+            .four_parts_last([net.key_dim, net.key_dim, values, values]);
+        let (mut b, mut a) = ba
+            .reshape(&[batch, seq, groups, 2 * shares])
+            .parts_last(shares, shares);
+        value = value.reshape(&[batch, seq, net.value_heads, net.value_dim]);
+        z = z.reshape(&[batch, seq, net.value_heads, net.value_dim]);
+        b = b.reshape(&[batch, seq, net.value_heads]);
+        a = a.reshape(&[batch, seq, net.value_heads]);
+        let [query, key, value] = {
+            let rows = |t: Tensor<'t>, width| t.reshape(&[batch, seq, width]);
+            [
+                rows(query, net.keys()),
+                rows(key, net.keys()),
+                rows(value, net.values()),
+            ]
+        };
+        let mixed = query.cat_last_with(&key, &value).transpose(1, 2);
+        Projected {
+            mixed,
+            z,
+            b,
+            a,
+            parts: vec![query, key, value],
+            _whole: vec![qkvz, ba],
+        }
+    })
 }
 
 /// `-self.A_log.float().exp() * F.softplus(a.float() + self.dt_bias)`.
