@@ -9,7 +9,7 @@
 use super::blocks::{Blocks, NONE};
 use super::limit::Limit;
 use super::segment::rounded;
-use super::serve::Memory;
+use super::serving::Memory;
 use crate::bytes::MIB;
 
 const SMALL_REQUEST: u64 = MIB;

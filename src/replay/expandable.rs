@@ -10,7 +10,7 @@ use super::allocator::OutOfMemory;
 use super::blocks::{Block, Blocks};
 use super::limit::Limit;
 use super::segment::{MIN_BLOCK, rounded};
-use super::serve::Memory;
+use super::serving::Memory;
 use crate::bytes::MIB;
 use std::collections::BTreeMap;
 

@@ -51,6 +51,7 @@ mod repeat;
 mod scan;
 pub mod segment;
 pub mod serve;
+mod serving;
 mod sort;
 mod split;
 mod tape;

@@ -3,7 +3,8 @@
 use super::allocator::Allocator;
 use super::expandable::Expandable;
 use super::limit::Limit;
-use super::serve::{Memory, Nobody, Served, Serving};
+use super::serve::Served;
+use super::serving::{Memory, Nobody, Serving};
 use super::turns::Turns;
 
 /// Trials of a list with less and less device memory. Down to the event whose request does not fit any more, a run
