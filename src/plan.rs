@@ -223,7 +223,7 @@ impl Plan {
         let s = pairs.as_ref().unwrap_or(scenario);
         let mut arch = Architecture::from_config(&config(s)?).map_err(EstimateError::NotModelled)?;
         let packs = s.stack == Stack::Unsloth && arch.family == Family::GptOss;
-        if packs {
+        if s.stack == Stack::Unsloth {
             unsloth::name_experts(&mut arch);
         }
         let capability = match (&s.compute_capability, &s.gpu) {
@@ -268,7 +268,7 @@ impl Plan {
         release::check(s, &arch)?;
         let lora = match s.method {
             Method::Full => None,
-            Method::Lora | Method::Qlora => Some(LoraPlan::new(&s.lora, &arch)?),
+            Method::Lora | Method::Qlora => Some(LoraPlan::new(&s.lora, &arch, s.stack)?),
         };
         let prepare_kbit = s.prepare_kbit && !matches!(storage, Storage::Plain | Storage::Float8);
         let autocast = weights.autocast;
@@ -389,17 +389,22 @@ impl Plan {
         }
     }
 
-    /// Unsloth: are the experts stored in 4 bit, one linear layer each, and run as transformers does not (GPT-OSS)?
+    /// Unsloth: are the experts stored in 4 bit?
     pub fn packs_experts(&self) -> bool {
         self.stack == Stack::Unsloth
-            && self.arch.family == Family::GptOss
+            && self.arch.experts.is_some()
             && matches!(self.storage, Storage::FourBit { .. })
+    }
+
+    /// Unsloth: is this GPT-OSS in 4 bit, whose layers run as transformers' do not?
+    pub fn is_packed_gpt_oss(&self) -> bool {
+        self.packs_experts() && self.arch.family == Family::GptOss
     }
 
     /// As [`Architecture::kind_of_layer`], and layers that keep other parts in 16 bit are no longer alike.
     pub fn kind_of_layer(&self, index: u64) -> u32 {
         let mut kind = self.arch.kind_of_layer(index);
-        if self.packs_experts() && index == 0 {
+        if self.is_packed_gpt_oss() && index == 0 {
             // The residual stream is fp32 from the first layer's experts on.
             kind |= 1 << 31;
         }

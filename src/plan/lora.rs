@@ -4,7 +4,7 @@ use super::not_modelled;
 use crate::estimate::EstimateError;
 use crate::model::{Architecture, ExpertStorage, OldNames, Part, PartKind};
 use crate::replay::Dtype;
-use crate::scenario::{AdapterDtype, Lora, Targets};
+use crate::scenario::{AdapterDtype, Lora, Stack, Targets};
 
 /// Adapters.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct LoraPlan {
     old_names: Option<OldNames>,
     /// Old linear layers behind one stack of gates and ups.
     fused: u64,
+    /// May routers be adapted?
+    routers: bool,
     alpha: f64,
     /// Is `alpha` divided by the rank's root (`use_rslora`)?
     by_root: bool,
@@ -50,7 +52,7 @@ impl LoraPlan {
     ///
     /// # Errors
     /// The reason, when PEFT or the replay cannot do it.
-    pub(super) fn new(lora: &Lora, arch: &Architecture) -> Result<Self, EstimateError> {
+    pub(super) fn new(lora: &Lora, arch: &Architecture, stack: Stack) -> Result<Self, EstimateError> {
         let known = |name: &String| matches!(name.as_str(), "embed_tokens" | "lm_head");
         if !lora.modules_to_save.iter().all(known) {
             return not_modelled("modules_to_save other than embed_tokens and lm_head are not modelled yet");
@@ -65,8 +67,11 @@ impl LoraPlan {
             old_names: arch.experts.as_ref().and_then(|experts| experts.old_names),
             fused: match arch.experts.as_ref().map(|experts| experts.storage) {
                 Some(ExpertStorage::Interleaved) => 1,
+                // Unsloth names the stacks itself (`unsloth/models/_utils.py: get_moe_target_modules`), and no router.
+                _ if stack == Stack::Unsloth => 1,
                 _ => 2,
             },
+            routers: stack == Stack::Hf,
             alpha: lora.alpha,
             by_root: lora.use_rslora,
             dtype: match lora.adapter_dtype {
@@ -142,7 +147,7 @@ impl LoraPlan {
             PartKind::Weight([experts, outputs, inputs]) => {
                 let old = self.old_names?;
                 let (name, fused) = match part.path {
-                    "mlp.gate.weight" => (OldNames::ROUTER, 1),
+                    "mlp.gate.weight" if self.routers => (OldNames::ROUTER, 1),
                     "mlp.experts.gate_up_proj" => (old.gate_up[0], self.fused),
                     "mlp.experts.down_proj" => (old.down, 1),
                     _ => return None,

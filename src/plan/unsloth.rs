@@ -29,10 +29,11 @@ pub fn attention(
     sdpa::kernels(&run, &repeated, capability, dtype)
 }
 
-/// Experts of GPT-OSS are linear layers under Unsloth, adapted by the names of an MLP's
+/// Experts under Unsloth are adapted by the names of an MLP's
 /// (`unsloth/models/_utils.py: get_moe_target_modules`).
 pub(super) fn name_experts(arch: &mut Architecture) {
-    if let Some(experts) = &mut arch.experts {
+    let renamed = matches!(arch.family, Family::GptOss | Family::Qwen3Moe);
+    if let Some(experts) = arch.experts.as_mut().filter(|_| renamed) {
         experts.old_names = Some(OldNames {
             gate_up: ["gate_proj", "up_proj"],
             down: "down_proj",
@@ -172,6 +173,10 @@ fn own(
     let is_gemma = arch.family == Family::Gemma3;
     let is_gpt_oss = arch.family == Family::GptOss;
     let is_phi = arch.family == Family::Phi3;
+    // Experts in every layer, and none that sees every token.
+    let experts = arch.experts.as_ref();
+    let is_routed = arch.family == Family::Qwen3Moe
+        && experts.is_some_and(|e| e.first == 0 && e.every == 1 && e.shared_width.is_none());
     let four_bit = matches!(weights.storage, Storage::FourBit { .. });
     vec![
         (
@@ -179,8 +184,16 @@ fn own(
             "preference tuning of layers that are not hand-written",
         ),
         (
-            !is_hand_written(arch) && !is_gemma && !is_gpt_oss && !is_phi,
+            !is_hand_written(arch) && !is_gemma && !is_gpt_oss && !is_phi && !is_routed,
             "Unsloth's compiled layers of this architecture",
+        ),
+        (
+            is_routed && !four_bit,
+            "mixtures of experts in 16 bit under Unsloth (use weights=nf4-dq)",
+        ),
+        (
+            is_routed && !weights.kept.is_empty(),
+            "layers of a mixture of experts left in 16 bit under Unsloth",
         ),
         (
             is_phi && s.method == Method::Full,

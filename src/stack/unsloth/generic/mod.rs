@@ -4,6 +4,7 @@
 
 mod adapted;
 mod adapter;
+mod attended;
 mod forced;
 mod full;
 mod fused_loss;
@@ -13,6 +14,7 @@ mod grouped_fp16;
 mod one_layer;
 mod pass;
 mod phi;
+mod routed;
 mod sizes;
 
 pub use pass::Compiled;

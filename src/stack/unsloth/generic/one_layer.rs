@@ -3,7 +3,7 @@
 use super::adapter::Gradients;
 use super::grouped_experts::{self, Records};
 use super::sizes::{Arm, Sizes};
-use super::{adapted, forced, full, gpt_oss, phi};
+use super::{adapted, forced, full, gpt_oss, phi, routed};
 use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
@@ -30,6 +30,7 @@ pub(super) enum Kept<'t> {
     GptOss(Box<gpt_oss::Kept<'t>>),
     Phi(Box<phi::Kept<'t>>),
     Forced(Box<forced::Kept<'t>>),
+    Routed(Box<routed::Kept<'t>>),
 }
 
 /// The linear layers that compiled code computes with.
@@ -50,28 +51,42 @@ pub(super) struct Step<'a, 't> {
     arms: adapted::Arms,
     gpt_oss: Option<gpt_oss::Parts>,
     phi: Option<phi::Arms>,
+    routed: Option<routed::Parts>,
     trains_all: bool,
 }
 
 /// The stacked weights of a layer's experts.
 const EXPERTS: [&str; 2] = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"];
 
+/// Ranks of the adapters of one expert, on both stacks.
+fn ranks(plan: &Plan, layer: &Layer<'_>) -> [Option<u64>; 2] {
+    EXPERTS.map(|path| {
+        let (lora, experts) = (plan.lora.as_ref()?, plan.arch.experts.as_ref()?);
+        let (part, _) = layer.parts.iter().find(|(part, _)| part.path == path)?;
+        lora.adapter_of(part)
+            .map(|adapter| adapter.rank / experts.count.max(1))
+    })
+}
+
+/// What a layer of another mixture of experts in 4 bit is made of.
+fn routed_parts(plan: &Plan, layer: &Layer<'_>, arms: &adapted::Arms) -> Option<routed::Parts> {
+    if !plan.packs_experts() || plan.is_packed_gpt_oss() {
+        return None;
+    }
+    let [query, key, value, output, ..] = *arms;
+    routed::Parts::of(plan, [query, key, value, output], ranks(plan, layer))
+}
+
 /// What a layer of GPT-OSS is made of, if it is one.
 fn gpt_oss_parts(plan: &Plan, layer: &Layer<'_>, arms: &adapted::Arms) -> Option<gpt_oss::Parts> {
-    if !plan.packs_experts() {
+    if !plan.is_packed_gpt_oss() {
         return None;
     }
     let experts = plan.arch.experts.as_ref()?;
-    let adapted = |path: &&str| {
-        let lora = plan.lora.as_ref()?;
-        let part = layer.parts.iter().find(|(part, _)| part.path == *path)?;
-        lora.adapter_of(&part.0)
-            .map(|adapter| adapter.rank / experts.count.max(1))
-    };
     let [query, key, value, output, ..] = *arms;
     Some(gpt_oss::Parts {
         arms: [query, key, value, output],
-        experts: grouped_experts::Shape::of(plan, [adapted(&EXPERTS[0]), adapted(&EXPERTS[1])])?,
+        experts: grouped_experts::Shape::of(plan, ranks(plan, layer))?,
         routed: [experts.count, experts.per_token],
         stream: if layer.index == 0 { plan.dtype } else { Dtype::F32 },
     })
@@ -86,6 +101,7 @@ impl<'a, 't> Step<'a, 't> {
             sizes,
             layer,
             gpt_oss: gpt_oss_parts(plan, layer, &arms),
+            routed: routed_parts(plan, layer, &arms),
             arms,
             phi,
             trains_all: plan.lora.is_none(),
@@ -112,6 +128,9 @@ impl<'a, 't> Step<'a, 't> {
         if let Some(arms) = &self.phi {
             return phi::forward_only(&self.sizes, arms);
         }
+        if let Some(parts) = &self.routed {
+            return routed::forward_only(&self.sizes, parts);
+        }
         if self.sizes.is_forced() {
             return forced::forward_only(&self.sizes, &self.arms);
         }
@@ -129,6 +148,10 @@ impl<'a, 't> Step<'a, 't> {
         if let Some(arms) = &self.phi {
             let (kept, out) = phi::forward(&self.sizes, arms);
             return (Kept::Phi(Box::new(kept)), out);
+        }
+        if let Some(parts) = &self.routed {
+            let (kept, out) = routed::forward(&self.sizes, parts);
+            return (Kept::Routed(Box::new(kept)), out);
         }
         if self.sizes.is_forced() {
             let (kept, out) = forced::forward(&self.sizes, &self.arms);
@@ -171,6 +194,7 @@ impl<'a, 't> Step<'a, 't> {
                 self.give(down_path, down);
                 gradient
             }
+            Kept::Routed(kept) => self.routed_backward(*kept, incoming),
             Kept::Forced(kept) => {
                 let (gradient, adapters) = forced::backward(&self.sizes, &self.arms, *kept, incoming);
                 for (path, gradients) in LINEARS.into_iter().zip(adapters) {
@@ -197,15 +221,32 @@ impl<'a, 't> Step<'a, 't> {
         for (path, gradients) in LINEARS.into_iter().zip(linears) {
             self.give(path, gradients);
         }
+        // The stacks are declared inputs x outputs.
+        self.give_stacks(stacks.map(|gradients| gradients.map(|[first, second]| [second, first])));
+        gradient
+    }
+
+    fn routed_backward(&self, kept: routed::Kept<'t>, incoming: Option<Tensor<'t>>) -> Tensor<'t> {
+        let Some(parts) = &self.routed else {
+            return self.sizes.rows(self.sizes.hidden);
+        };
+        let (gradient, (linears, stacks)) = routed::backward(&self.sizes, parts, kept, incoming);
+        for (path, gradients) in LINEARS.into_iter().zip(linears) {
+            self.give(path, gradients);
+        }
+        self.give_stacks(stacks);
+        gradient
+    }
+
+    /// Hands gradients to the adapters of the experts' stacks.
+    fn give_stacks(&self, stacks: [Gradients<'t>; 2]) {
         for (path, gradients) in EXPERTS.into_iter().zip(stacks) {
             let found = self.layer.parts.iter().find(|(part, _)| part.path == path);
             if let (Some([first, second]), Some((_, Module::Weight(_, Some(adapter))))) = (gradients, found) {
-                // The stacks are declared inputs x outputs.
-                adapter.a.take_grad(second);
-                adapter.b.take_grad(first);
+                adapter.a.take_grad(first);
+                adapter.b.take_grad(second);
             }
         }
-        gradient
     }
 
     /// Hands gradients to the adapter of a linear layer.

@@ -64,7 +64,7 @@ fn within<'t, T>(tape: &'t Tape, layer: &Layer<'t>, f: impl FnOnce() -> T) -> T 
 impl<'t> Compiled<'t> {
     /// What the first step leaves behind.
     pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
-        if plan.packs_experts() {
+        if plan.is_packed_gpt_oss() {
             let s = Sizes::of(tape, plan);
             self.leaf_gradient.replace(Some(s.rows(s.hidden)));
         }
@@ -108,9 +108,10 @@ impl<'t> Compiled<'t> {
             ));
         }
         tape.enter_group(Group::default());
+        let _logits = router_logits(&s, plan, s.dtype);
         // Trained norms are kept in fp32, and so is what comes out of them (`prepare_model_for_training`).
         let rstd = s.scalars(1);
-        let wide = plan.packs_experts();
+        let wide = plan.is_packed_gpt_oss();
         let stream = match wide {
             true => Dtype::F32,
             false if s.is_forced() => s.dtype,
@@ -132,6 +133,8 @@ impl<'t> Compiled<'t> {
             let (own, waiting) = fused_loss::forward(&s, plan, normed, head);
             (own, Loss::Fused(waiting))
         };
+        // Outputs become fp32 (`accelerate/utils/operations.py: convert_to_fp32`).
+        drop(router_logits(&s, plan, Dtype::F32));
         self.pass.replace(Some(Pass {
             embeds,
             tables,
@@ -168,7 +171,7 @@ impl<'t> Compiled<'t> {
                 drop(sums);
                 model.norm.take_grad(weight);
             }
-            if plan.packs_experts() {
+            if plan.is_packed_gpt_oss() {
                 // The residual stream is fp32.
                 let elements = s.tokens.saturating_mul(s.hidden);
                 let _wide = s.buffer(elements, Dtype::F32);
@@ -208,12 +211,21 @@ impl<'t> Compiled<'t> {
             drop(pass.tables);
         } else {
             drop(pass.tables);
-            if plan.packs_experts() {
+            if plan.is_packed_gpt_oss() {
                 self.leaf_gradient.replace(Some(gradient));
             }
         }
         drop(pass.embeds);
     }
+}
+
+/// Scores of every layer's router, which the model's output holds, for the loss that balances experts.
+fn router_logits<'t>(s: &Sizes<'t>, plan: &Plan, dtype: Dtype) -> Option<Buffer<'t>> {
+    let experts = plan.arch.experts.as_ref()?;
+    (!plan.is_packed_gpt_oss()).then(|| {
+        let scores = s.tokens.saturating_mul(experts.count);
+        s.buffer(scores.saturating_mul(plan.arch.layers), dtype)
+    })
 }
 
 /// Embedded tokens; a family that scales them makes a second tensor.
@@ -239,7 +251,7 @@ fn rotary_tables<'t>(s: &Sizes<'t>, plan: &Plan) -> Vec<Buffer<'t>> {
     };
     let mut width = plan.arch.attention.rotary_dim;
     let mut rows = s.tokens;
-    if plan.packs_experts() {
+    if plan.is_packed_gpt_oss() {
         // One row of positions, half of the columns.
         (rows, width) = (plan.row_length(), width / 2);
     }
