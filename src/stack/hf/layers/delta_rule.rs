@@ -149,14 +149,14 @@ pub fn chunk_gated_delta_rule<'t>(tape: &'t Tape, inputs: &Inputs<'_, 't>) -> Te
         v_new: None,
         inter: None,
     };
-    // The first chunk has a state without gradient; what the last two hand back is the first to arrive. Those between are
-    // alike.
-    if chunks > 1 {
+    // The first chunk's state takes no gradient, so that the second is the last to use the queries; what the last two hand
+    // back is the first to arrive. Those between are alike.
+    for _ in 0..chunks.saturating_sub(1).min(2) {
         scan.step();
     }
-    let between = u32::try_from(chunks.saturating_sub(3)).unwrap_or(u32::MAX);
+    let between = u32::try_from(chunks.saturating_sub(4)).unwrap_or(u32::MAX);
     tape.repeat(between, || scan.step());
-    if chunks > 2 {
+    if chunks > 3 {
         scan.step();
     }
     scan.chunk();
