@@ -203,8 +203,8 @@ fn what_cannot_be_expressed_is_refused_with_a_reason_that_names_it() {
             "checkpointing 'selective' is not modelled",
         ),
         (
-            json!({"attention": "flash_attention_2"}),
-            "attention 'flash_attention_2' is not modelled",
+            json!({"attention": "flex_attention"}),
+            "attention 'flex_attention' is not modelled",
         ),
         (
             json!({"sdpa_backend": "cudnn"}),
