@@ -291,6 +291,17 @@ impl Plan {
                 unsloth::attention(s, &arch, capability, dtype)?
             }
         };
+        if arch.family == Family::Gemma3n && storage != Storage::Plain {
+            let read = ["altup.prediction_coefs", "altup.correction_coefs"];
+            if !read
+                .iter()
+                .all(|path| weights.kept.keeps(0, &Part::linear(path, 1, 1, false)))
+            {
+                return not_modelled(
+                    "Gemma 3n clamps weights in place, on which transformers fails when they are packed (modeling_gemma3n.py: Gemma3nTextAltUp.predict): keep these layers in 16 bit, skip_modules=altup",
+                );
+            }
+        }
         let global_kernels = sdpa::global_kernels(s, &arch, capability, compute)?;
         Ok(Plan {
             stack: s.stack,

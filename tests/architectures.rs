@@ -37,9 +37,9 @@ fn small_models_with_recurrent_layers_take_what_they_took() {
     take_what_they_took(include_bytes!("fixtures/oracle/recurrent.jsonl"));
 }
 
-/// Gemma 4 with heads of two widths, with experts, and with embeddings of layers and shared keys and values.
+/// Gemma 4 with heads of two widths, with experts, and with embeddings of layers and shared keys and values; Gemma 3n.
 #[test]
-fn small_models_of_gemma_4_take_what_they_took() {
+fn small_models_of_gemma_3n_and_4_take_what_they_took() {
     take_what_they_took(include_bytes!("fixtures/oracle/gemma.jsonl"));
 }
 

@@ -83,7 +83,7 @@ fn segments_and_the_full_list_agree_on_every_measured_run_of_recurrent_layers() 
 }
 
 /// One model type of each family, and some that differ by what their configuration implies.
-const MODEL_TYPES: [&str; 43] = [
+const MODEL_TYPES: [&str; 44] = [
     "llama",
     "mistral",
     "qwen2",
@@ -91,6 +91,7 @@ const MODEL_TYPES: [&str; 43] = [
     "gemma",
     "gemma2",
     "gemma3_text",
+    "gemma3n_text",
     "gemma4_text",
     "gemma4_unified_text",
     "phi3",
@@ -190,9 +191,12 @@ fn config() -> impl Strategy<Value = HfConfig> {
                     global_head_dim: Some(2 * head_dim),
                     num_global_key_value_heads: Some(1),
                     attention_k_eq_v: Some(experts.2),
-                    num_kv_shared_layers: (model_type == "gemma4_text" && !experts.2).then_some(experts.3),
+                    num_kv_shared_layers: (model_type == "gemma3n_text"
+                        || model_type == "gemma4_text" && !experts.2)
+                        .then_some(experts.3),
                     use_double_wide_mlp: Some(tied),
-                    hidden_size_per_layer_input: (model_type == "gemma4_text" && !experts.2)
+                    hidden_size_per_layer_input: (model_type == "gemma3n_text"
+                        || model_type == "gemma4_text" && !experts.2)
                         .then_some(width * 8),
                     final_logit_softcapping: tied.then_some(30.0),
                     attention_chunk_size: sliding_window,

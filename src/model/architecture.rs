@@ -25,6 +25,10 @@ pub struct Architecture {
     pub image_layers: Vec<u64>,
     /// Layers that take keys and values from earlier ones.
     pub shared_keys: Option<SharedKeys>,
+    /// Residual streams.
+    pub streams: u64,
+    /// Rank of the learned residual beside attention.
+    pub laurel_rank: u64,
     /// The embedding that every layer has of its own.
     pub per_layer: Option<PerLayer>,
     /// The MLP of a layer.
@@ -168,6 +172,18 @@ impl Architecture {
                 return Err("the experts of this model type are not written".into());
             }
         }
+        let streams = match family {
+            Family::Gemma3n => config.altup_num_inputs.unwrap_or(4),
+            _ => 1,
+        };
+        if !matches!(streams, 1 | 4)
+            || (family == Family::Gemma3n && config.hidden_size_per_layer_input.unwrap_or(0) == 0)
+        {
+            return Err(
+                "Gemma 3n with other than four streams, or without embeddings of layers, is not written"
+                    .into(),
+            );
+        }
         let heads = config.num_attention_heads.max(1);
         let scope = config.attention_bias_scope.as_deref().unwrap_or("");
         let biased = config.attention_bias == Some(true);
@@ -229,6 +245,8 @@ impl Architecture {
                 _ => Vec::new(),
             },
             shared_keys: SharedKeys::of(&config, family),
+            streams,
+            laurel_rank: config.laurel_rank.unwrap_or(64),
             per_layer: PerLayer::of(&config, family),
             mlp: Mlp {
                 width: match family {
@@ -258,7 +276,6 @@ fn not_written(text_type: &str) -> String {
         "nemotron_h" | "mamba" | "mamba2" | "falcon_h1" | "bamba" | "jamba" => {
             "state-space layers are not modelled"
         }
-        "gemma3n" => "its alternating updates of several residual streams are not written",
         "phimoe" => "its router, which samples experts, is not written",
         _ => "no forward pass is written",
     };

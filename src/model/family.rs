@@ -11,6 +11,8 @@ pub enum Family {
     Gemma2,
     /// `modeling_gemma3.py`.
     Gemma3,
+    /// `modeling_gemma3n.py`.
+    Gemma3n,
     /// `modeling_gemma4.py` and `modeling_gemma4_unified.py`.
     Gemma4,
     /// `modeling_phi.py`.
@@ -102,7 +104,7 @@ pub enum Norm {
 
 impl Family {
     /// The types of text models that have a family.
-    pub const TYPES: [&'static str; 42] = [
+    pub const TYPES: [&'static str; 43] = [
         "llama",
         "mistral",
         "qwen2",
@@ -110,6 +112,7 @@ impl Family {
         "gemma",
         "gemma2",
         "gemma3",
+        "gemma3n",
         "gemma4",
         "gemma4_unified",
         "phi3",
@@ -154,6 +157,7 @@ impl Family {
             "gemma" => Family::Gemma,
             "gemma2" => Family::Gemma2,
             "gemma3" => Family::Gemma3,
+            "gemma3n" => Family::Gemma3n,
             "gemma4" | "gemma4_unified" => Family::Gemma4,
             "phi" => Family::Phi,
             "phi3" => Family::Phi3,
@@ -201,7 +205,7 @@ impl Family {
             | Family::Qwen35
             | Family::Qwen35Moe
             | Family::Qwen3Next => Norm::ZeroCentred,
-            Family::Gemma4 => Norm::ByPower,
+            Family::Gemma3n | Family::Gemma4 => Norm::ByPower,
             Family::Llama4 => Norm::RmsThenWeight,
             Family::Olmo2 | Family::Olmo3 | Family::GptOss => Norm::RmsInFp32,
             Family::Cohere | Family::Cohere2 => Norm::Centred,
@@ -242,7 +246,7 @@ impl Family {
     pub fn scales_embeddings(self) -> bool {
         matches!(
             self,
-            Family::Gemma | Family::Gemma2 | Family::Gemma3 | Family::Gemma4
+            Family::Gemma | Family::Gemma2 | Family::Gemma3 | Family::Gemma3n | Family::Gemma4
         )
     }
 
@@ -269,7 +273,9 @@ impl Family {
 
     /// As [`masks_an_empty_window`](Self::masks_an_empty_window), of whatever window (`Gemma4TextModel.forward`).
     pub fn masks_an_idle_window(self) -> bool {
-        self.masks_an_empty_window() || self.masks_in_chunks() || self == Family::Gemma4
+        self.masks_an_empty_window()
+            || self.masks_in_chunks()
+            || matches!(self, Family::Gemma3n | Family::Gemma4)
     }
 
     /// Is a window a chunk of the sequence, which looks at nothing before it (`create_chunked_causal_mask`)?
@@ -362,6 +368,7 @@ impl Family {
                 | Family::DeepseekV3
                 | Family::Mistral4
                 | Family::GraniteHybrid
+                | Family::Gemma3n
                 | Family::Gemma4
                 | Family::Mllama
                 | Family::Llama4
@@ -386,12 +393,15 @@ impl Family {
 
     /// Are the logits capped by a hyperbolic tangent?
     pub fn caps_logits(self) -> bool {
-        self == Family::Gemma2
+        matches!(self, Family::Gemma2 | Family::Gemma3n)
     }
 
     /// Have layers with a window rotary tables of their own?
     pub fn has_tables_by_window(self) -> bool {
-        matches!(self, Family::Gemma3 | Family::Gemma4 | Family::Olmo3)
+        matches!(
+            self,
+            Family::Gemma3 | Family::Gemma3n | Family::Gemma4 | Family::Olmo3
+        )
     }
 
     /// Share of a head that is rotated, where the configuration does not say.
@@ -409,6 +419,7 @@ impl Family {
         match self {
             Family::Gemma2 | Family::GptOss => Some(2),
             Family::Gemma3 | Family::Gemma4 => Some(6),
+            Family::Gemma3n => Some(5),
             Family::Olmo3 | Family::Exaone4 | Family::Cohere2 | Family::Llama4 => Some(4),
             _ => None,
         }

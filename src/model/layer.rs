@@ -10,6 +10,7 @@ impl Architecture {
             _ if let Some(recurrence) = recurrence => recurrence.parts(self.hidden),
             (Family::Phi3, _) => self.fused_attention(),
             (Family::Gemma4, _) => return self.gemma4(index),
+            (Family::Gemma3n, _) => return self.gemma3n(index),
             (Family::Mllama, _) if self.is_skipped(index) => return self.image_attention(),
             (_, Some(latent)) => self.latent_attention(latent),
             _ => self.split_attention(),
@@ -49,7 +50,7 @@ impl Architecture {
     /// The norms over the residual stream.
     fn norms(&self) -> &'static [&'static str] {
         match self.family {
-            Family::Gemma2 | Family::Gemma3 | Family::Gemma4 => &[
+            Family::Gemma2 | Family::Gemma3 | Family::Gemma3n | Family::Gemma4 => &[
                 "input_layernorm",
                 "post_attention_layernorm",
                 "pre_feedforward_layernorm",
@@ -163,6 +164,50 @@ impl Architecture {
                 .map(vector),
             );
         }
+        parts
+    }
+
+    /// `Gemma3nTextDecoderLayer.__init__`.
+    fn gemma3n(&self, index: u64) -> Vec<Part> {
+        let a = &self.attention;
+        let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        let mut parts = vec![
+            Part::linear("self_attn.q_proj", self.hidden, queries, a.qkv_bias),
+            Part::vector("self_attn.q_norm", a.head_dim),
+        ];
+        if !self.takes_keys(index) {
+            parts.extend([
+                Part::linear("self_attn.k_proj", self.hidden, keys, a.qkv_bias),
+                Part::linear("self_attn.v_proj", self.hidden, keys, a.qkv_bias),
+                Part::vector("self_attn.k_norm", a.head_dim),
+            ]);
+        }
+        parts.push(Part::linear(
+            "self_attn.o_proj",
+            queries,
+            self.hidden,
+            a.output_bias,
+        ));
+        parts.extend(self.gated_mlp(index));
+        let vector = |path: &'static str| Part::vector(path, self.hidden);
+        parts.extend(self.norms().iter().map(|path| vector(path)));
+        let (streams, rank) = (self.streams, self.laurel_rank);
+        parts.extend([
+            Part::linear("altup.correction_coefs", streams, streams, false),
+            Part::linear("altup.prediction_coefs", streams, streams * streams, false),
+            Part::linear("altup.modality_router", self.hidden, streams, false),
+            vector("altup.router_norm"),
+            vector("altup.correct_output_scale"),
+            Part::linear("laurel.linear_left", self.hidden, rank, false),
+            Part::linear("laurel.linear_right", rank, self.hidden, false),
+            vector("laurel.post_laurel_norm"),
+        ]);
+        let width = self.per_layer.map_or(0, |of_layer| of_layer.width);
+        parts.extend([
+            Part::linear("per_layer_input_gate", self.hidden, width, false),
+            Part::linear("per_layer_projection", width, self.hidden, false),
+            vector("post_per_layer_input_norm"),
+        ]);
         parts
     }
 

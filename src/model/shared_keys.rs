@@ -15,10 +15,16 @@ pub struct SharedKeys {
 impl SharedKeys {
     /// The sharing of a configuration, where its family knows one.
     pub(super) fn of(config: &HfConfig, family: Family) -> Option<Self> {
-        (family == Family::Gemma4).then(|| SharedKeys {
+        // `Gemma3nTextConfig.num_kv_shared_layers`
+        let by_default = match family {
+            Family::Gemma3n => 15,
+            Family::Gemma4 => 0,
+            _ => return None,
+        };
+        Some(SharedKeys {
             first: config
                 .num_hidden_layers
-                .saturating_sub(config.num_kv_shared_layers.unwrap_or(0)),
+                .saturating_sub(config.num_kv_shared_layers.unwrap_or(by_default)),
             wide_mlp: config.use_double_wide_mlp == Some(true),
         })
     }
@@ -68,6 +74,12 @@ impl Architecture {
             let alike = |other: u64| self.is_windowed(other) == self.is_windowed(index);
             index < shared.first && !(index + 1..shared.first).any(alike)
         })
+    }
+
+    /// Are gates of this layer cut off below a quantile (`Gemma3nTextConfig.activation_sparsity_pattern`)?
+    pub fn cuts_gates(&self, index: u64) -> bool {
+        const SPARSE: u64 = 10;
+        self.family == Family::Gemma3n && self.layers > SPARSE && index < SPARSE
     }
 
     /// Width of the MLP of this layer.

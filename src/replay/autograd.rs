@@ -17,7 +17,7 @@ use super::tape::{Group, Inner, NONE, Tape, Tensor};
 use crate::estimate::Category;
 
 /// Most inputs of an operation that take gradients.
-pub(super) const MAX_EDGES: usize = 3;
+pub(super) const MAX_EDGES: usize = 4;
 /// Most tensors an operation saves.
 pub(super) const MAX_SAVED: usize = 8;
 /// Most outputs of an operation that bring gradients.

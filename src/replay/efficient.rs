@@ -184,7 +184,8 @@ impl Tape {
     pub fn efficient_backward(&self, s: Shape) -> [Tensor<'_>; 3] {
         let mut out = [NONE; MAX_EDGES];
         self.inner.borrow_mut().efficient_backward(true, s, &mut out);
-        out.map(|id| Tensor { tape: self, id })
+        let [queries, keys, values, ..] = out;
+        [queries, keys, values].map(|id| Tensor { tape: self, id })
     }
 }
 

@@ -70,8 +70,16 @@ pub(super) enum Gradient {
     Divide,
     /// Product of groups of rows with a matrix each.
     GroupedMm(super::grouped_mm::GroupedMm),
-    /// `exp(x) - 1`.
-    Expm1,
+    /// A product or quotient with a function of the result: `exp(x) - 1`, the square root.
+    ByResult,
+    /// Parts along the first dimension.
+    Unbind,
+    /// A sum into a part of a tensor: all but the first, or the whole in another order.
+    AddToPart { rest: bool },
+    /// A copy into all but the first part of a tensor.
+    CopyToRest,
+    /// Standard deviation over the last dimension.
+    Deviation,
     /// The smaller of a tensor and a number.
     Minimum,
     /// One of two tensors, by element.
@@ -332,7 +340,11 @@ impl Inner {
                     out[0] = self.alloc(input.layout.dense(), dtype, "sum");
                 }
             }
-            Gradient::Expm1 => self.expm1_gradient(g, out),
+            Gradient::ByResult => self.by_result_gradient(g, out),
+            Gradient::Unbind => self.unbind_gradient(node, g, out),
+            Gradient::AddToPart { rest } => self.add_to_part_gradients(node, g, rest, out),
+            Gradient::CopyToRest => self.copy_to_rest_gradients(node, g, out),
+            Gradient::Deviation => self.deviation_gradient(node, g, out),
             Gradient::Minimum => self.minimum_gradient(g, out),
             Gradient::Where => self.where_gradients(node, g, out),
             Gradient::Divide => self.divide_gradients(node, g, out),

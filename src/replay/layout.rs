@@ -260,6 +260,14 @@ impl Layout {
         out
     }
 
+    /// All but the first part along the first dimension.
+    pub fn rest(mut self) -> Self {
+        let first = self.shape[0].max(1);
+        self.shape[0] = first - 1;
+        self.numel = self.numel / first * (first - 1);
+        self.with_contiguity()
+    }
+
     /// A dense tensor in row-major order, of these sizes but for the last.
     pub fn with_last(&self, size: u64) -> Self {
         let mut shape = self.shape;

@@ -54,6 +54,7 @@ pub mod serve;
 mod serving;
 mod sort;
 mod split;
+mod streams;
 mod tape;
 pub mod trials;
 mod turns;

@@ -35,7 +35,7 @@ impl<'t> Tensor<'t> {
         }
     }
 
-    /// `self / other`, of a divisor that needs no gradient.
+    /// `self / other`.
     pub fn divide(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, other.id];
@@ -43,6 +43,9 @@ impl<'t> Tensor<'t> {
             .records_grad(&ids)
             .then(|| inner.node(Gradient::Divide, "DivBackward0", &ids));
         if let Some(node) = node {
+            if inner.needs_grad(other.id) {
+                inner.save(node, 0, self.id);
+            }
             inner.save(node, 1, other.id);
         }
         let [dividend, divisor] = ids.map(|id| &inner.records[id as usize]);

@@ -20,15 +20,15 @@ impl<'t> Tensor<'t> {
         let node = inner
             .records_grad(&[self.id])
             .then(|| inner.node(gradient, name, &[self.id]));
-        if let (Some(node), Save::Input) = (node, save) {
+        if let (Some(node), Save::Input | Save::Both) = (node, save) {
             inner.save(node, 0, self.id);
         }
         let out = inner.alloc(layout, dtype, op);
         if let Some(node) = node {
             debug_assert!(node < 1 << NODE_BITS);
             inner.set_node(out, node, 0);
-            if let Save::Output = save {
-                inner.save(node, 0, out);
+            if let Save::Output | Save::Both = save {
+                inner.save(node, usize::from(save == Save::Both), out);
             }
         }
         Tensor {
@@ -689,11 +689,12 @@ impl<'t> Tensor<'t> {
 }
 
 /// What a unary operation keeps for backward.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Save {
     Nothing,
     Input,
     Output,
+    Both,
 }
 
 /// The dtype of a binary result: tensors without dimensions do not raise the type of those with some.

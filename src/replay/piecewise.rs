@@ -9,7 +9,7 @@ use super::tape::{Inner, Tensor};
 
 impl<'t> Tensor<'t> {
     /// In fp32, as autocast takes what overflows easily (`aten/src/ATen/autocast_mode.h: AT_FORALL_FP32`).
-    fn in_fp32_of_autocast(&self) -> Tensor<'t> {
+    pub fn in_fp32_of_autocast(&self) -> Tensor<'t> {
         match self.tape.autocast() {
             Some(_) => self.to(Dtype::F32),
             None => self.clone(),
@@ -28,9 +28,35 @@ impl<'t> Tensor<'t> {
         x.unary(
             "expm1",
             "Expm1Backward0",
-            Gradient::Expm1,
+            Gradient::ByResult,
             Save::Output,
             dtype,
+            layout,
+        )
+    }
+
+    /// `torch.sqrt(self)`.
+    pub fn root(&self) -> Tensor<'t> {
+        let (dtype, layout) = self.like();
+        self.unary(
+            "sqrt",
+            "SqrtBackward0",
+            Gradient::ByResult,
+            Save::Output,
+            dtype,
+            layout,
+        )
+    }
+
+    /// `torch.std(self, dim=-1, keepdim=True, unbiased=False)`.
+    pub fn std_last(&self) -> Tensor<'t> {
+        let layout = self.layout().with_last(1);
+        self.unary(
+            "std",
+            "StdBackward0",
+            Gradient::Deviation,
+            Save::Both,
+            self.dtype(),
             layout,
         )
     }
@@ -89,8 +115,8 @@ impl<'t> Tensor<'t> {
 }
 
 impl Inner {
-    /// `grad * (result + 1)`.
-    pub(super) fn expm1_gradient(&mut self, g: u32, out: &mut [u32; MAX_EDGES]) {
+    /// `grad * (result + 1)`, `grad / (2 * result)`.
+    pub(super) fn by_result_gradient(&mut self, g: u32, out: &mut [u32; MAX_EDGES]) {
         let (layout, dtype) = (
             self.records[g as usize].layout.like(),
             self.records[g as usize].dtype,
@@ -98,6 +124,30 @@ impl Inner {
         let factor = self.alloc(layout, dtype, "add");
         out[0] = self.alloc(layout, dtype, "mul");
         self.release(factor);
+    }
+
+    /// `std_backward`, then `var_backward`: `2 / n * (grad / (result * 2)).masked_fill_(result == 0, 0) * (self - mean)`.
+    pub(super) fn deviation_gradient(&mut self, node: u32, g: u32, out: &mut [u32; MAX_EDGES]) {
+        let (layout, dtype) = (
+            self.records[g as usize].layout.like(),
+            self.records[g as usize].dtype,
+        );
+        let Some(input) = self.input(self.nodes[node as usize].inputs[0]) else {
+            return;
+        };
+        let small = |inner: &mut Self, dtype, op| inner.alloc(layout, dtype, op);
+        let doubled = small(self, dtype, "mul");
+        let of_variance = small(self, dtype, "div");
+        let none = small(self, Dtype::Bool, "eq");
+        self.release(none);
+        self.release(doubled);
+        let mean = small(self, dtype, "mean");
+        let distance = self.alloc(input.layout.dense(), dtype, "sub");
+        let scaled = small(self, dtype, "mul");
+        out[0] = self.alloc(input.layout.dense(), dtype, "mul");
+        for temporary in [scaled, distance, mean, of_variance] {
+            self.release(temporary);
+        }
     }
 
     /// `where(self == other, grad / 2, grad).masked_fill_(self > other, 0)`.

@@ -5,6 +5,7 @@ use super::mask::{causal_mask, recurrent_mask};
 use super::model::Model;
 use super::norm::norm;
 use super::rotary::{Shared, rotary_tables};
+use super::streams;
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Tape, Tensor};
@@ -71,7 +72,7 @@ impl<'t> ByWindow<'t> {
     }
 }
 
-/// Masks and rotary tables, by kind of layer.
+/// Masks and rotary tables, by kind of layer. Between both, `enter` makes what enters the layers, and says its dtype.
 fn shared_by_window<'t>(
     tape: &'t Tape,
     plan: &Plan,
@@ -79,6 +80,7 @@ fn shared_by_window<'t>(
     dtype: Dtype,
     padding: Option<&Tensor<'t>>,
     cache: Option<&Rc<Cache<'t>>>,
+    enter: &mut dyn FnMut() -> Dtype,
 ) -> ByWindow<'t> {
     let windowed = |index: &u64| plan.arch.is_windowed(*index);
     let (some_full, some_windowed) = (
@@ -99,6 +101,7 @@ fn shared_by_window<'t>(
         .recurrence
         .as_ref()
         .map(|_| recurrent_mask(tape, plan, padding));
+    let dtype = enter();
     let widths = rotated_widths(plan);
     let tables = rotary_tables(tape, plan, if some_full { widths[0] } else { widths[1] }, dtype);
     let own_tables = (some_full && some_windowed && plan.arch.family.has_tables_by_window())
@@ -152,7 +155,9 @@ pub fn held_before<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> Vec<Tensor<
         Checkpointing::HfReentrant => {
             let padding = Batch::padding(tape, plan);
             let positions = position_ids(tape, plan);
-            let shared = shared_by_window(tape, plan, positions, dtype, padding.as_ref(), None);
+            let shared = shared_by_window(tape, plan, positions, dtype, padding.as_ref(), None, &mut || {
+                dtype
+            });
             held_by_checkpoints(plan, &shared)
         }
         _ => Vec::new(),
@@ -180,10 +185,23 @@ impl<'t> Model<'t> {
             Some(rows.mul(&beside.scale()?.to(table.dtype())))
         })?;
         let by_token = by_token.reshape(&shape);
-        let mut projected = beside.linear("per_layer_model_projection", embeds).scale();
+        let mut projected = beside.linear("per_layer_model_projection", embeds);
+        // Gemma 3n holds its numbers as buffers.
+        let [scale, input_scale] = beside
+            .numbers()
+            .map(|scale| scale.map(|scale| scale.to(embeds.dtype())));
+        projected = match &scale {
+            Some(scale) => projected.mul_in_place(scale),
+            None => projected.scale(),
+        };
+        drop(scale);
         projected = projected.reshape(&shape);
         projected = beside.norm(plan, "per_layer_projection_norm", &projected);
-        Some(projected.add(&by_token).scale())
+        let sum = projected.add(&by_token);
+        Some(match &input_scale {
+            Some(scale) => sum.mul(scale),
+            None => sum.scale(),
+        })
     }
 
     /// `LlamaModel.forward`: embedding, layers, norm. Beside the hidden states, what their graph holds as long as it lives.
@@ -206,13 +224,23 @@ impl<'t> Model<'t> {
         let cache = plan.use_cache.then(|| Rc::new(Cache::new(tape)));
         let padding = batch.mask.as_ref();
         let lent = plan.arch.shared_keys.map(|_| tape.dictionary());
-        let shared = shared_by_window(tape, plan, positions, embeds.dtype(), padding, cache.as_ref());
-        graph.extend(held_by_checkpoints(plan, &shared));
         let mut hidden = embeds.clone();
+        let streams = self.beside.as_ref().filter(|_| plan.arch.streams > 1);
+        let mut named = streams::Named::default();
+        let shared = {
+            let (dtype, cache) = (embeds.dtype(), cache.as_ref());
+            shared_by_window(tape, plan, positions, dtype, padding, cache, &mut || {
+                if let Some(beside) = streams {
+                    (hidden, named) = streams::entered(beside, &embeds);
+                }
+                hidden.dtype()
+            })
+        };
+        graph.extend(held_by_checkpoints(plan, &shared));
         if tape.bounds_first_layers() {
             hidden = tape.enter_layers(&embeds, &shared.tensors());
         }
-        let entered = hidden.clone();
+        let entered = tape.bounds_first_layers().then(|| hidden.clone());
         for layer in &self.layers {
             if plan.arch.is_skipped(layer.index.into()) {
                 continue;
@@ -247,14 +275,17 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         tape.close_dictionary();
-        if tape.bounds_first_layers() {
+        if let Some(beside) = streams {
+            hidden = streams::left(beside, hidden, &mut named);
+        }
+        if let Some(entered) = entered {
             tape.leave_layers(&entered, &hidden);
         }
-        drop(entered);
         hidden = tape.within("norm", || match plan.liger {
             true => hidden.liger_rms_norm(&self.norm, plan.arch.family.has_liger_norms_in_place()),
             false => norm(plan.arch.norm(), &hidden, &self.norm, self.norm_bias.as_ref()),
         });
+        drop(named);
         drop(shared);
         drop(lent);
         (hidden, graph, cache)

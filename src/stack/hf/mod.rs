@@ -18,6 +18,7 @@ mod quantize;
 mod rotary;
 pub(super) mod scaler;
 pub(super) mod step;
+mod streams;
 mod sweep;
 mod weight_adapter;
 

@@ -67,12 +67,13 @@ pub struct Model<'t> {
 pub(super) const BESIDE: u32 = u32::MAX;
 
 /// Parameters of modules that also have children, with the module.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 8] = [
     ("self_attn.", "self_attn.sinks"),
     ("linear_attn.", "linear_attn.dt_bias"),
     ("linear_attn.", "linear_attn.A_log"),
     ("router.", "router.scale"),
     ("router.", "router.per_expert_scale"),
+    ("altup.", "altup.correct_output_scale"),
     ("", "cross_attn_attn_gate"),
     ("", "cross_attn_mlp_gate"),
 ];
@@ -310,6 +311,17 @@ impl<'t> Layer<'t> {
         }
     }
 
+    /// The weight of the linear layer of this path, without its adapter.
+    pub fn base_weight(&self, path: &'static str) -> Option<&Tensor<'t>> {
+        match self.part(path) {
+            Some(Module::Linear(Linear {
+                base: Base::Plain(weight),
+                ..
+            })) => Some(weight),
+            _ => None,
+        }
+    }
+
     /// The bias of the norm of this path.
     pub fn bias_of(&self, path: &'static str) -> Option<&Tensor<'t>> {
         self.parts.iter().find_map(|(part, module)| match module {
@@ -402,6 +414,9 @@ impl<'t> Layer<'t> {
             if part.path == "embed_tokens_per_layer" {
                 self.scale = Some(tape.tensor(&[], plan.dtype, Category::Buffers, "embed_scale"));
             }
+            if part.path == "altup.correct_output_scale" {
+                self.scale = Some(tape.tensor(&[], plan.dtype, Category::Buffers, "router_input_scale"));
+            }
             // `beta` and `eps` (`XIELUActivation.__init__`)
             if part.path == "mlp.act_fn.alpha_n" {
                 let numbers =
@@ -423,6 +438,11 @@ impl<'t> Layer<'t> {
                 let bias = tape.tensor(&[correction], dtype, Category::Buffers, "buffer");
                 self.buffers.push(bias);
             }
+        }
+        if plan.arch.family == Family::Gemma3n && self.index == BESIDE {
+            let numbers = ["per_layer_projection_scale", "per_layer_input_scale"];
+            let numbers = numbers.map(|name| tape.tensor(&[], plan.dtype, Category::Buffers, name));
+            self.buffers.extend(numbers);
         }
         if plan.arch.family.scales_layers() && self.index != BESIDE {
             self.scale = Some(tape.tensor(&[1], plan.dtype, Category::Buffers, "layer_scalar"));

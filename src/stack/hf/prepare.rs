@@ -25,6 +25,17 @@ impl<'t> Model<'t> {
             None => self.for_each_weight(tape, |w| w.set_requires_grad(true)),
             Some(_) => self.add_adapters(tape, plan),
         }
+        // A layer of which only the weight is read asks no adapter (`Gemma3nTextAltUp.correct`).
+        if plan.lora.is_some() {
+            for layer in &mut self.layers {
+                for (name, linear) in layer.linears_mut() {
+                    if let ("correction_coefs", Some(unasked)) = (name, &linear.lora) {
+                        unasked.a.set_requires_grad(false);
+                        unasked.b.set_requires_grad(false);
+                    }
+                }
+            }
+        }
         // No gradient comes to layers that are passed by, and optimizers pass by what has none.
         for layer in &self.layers {
             if plan.arch.is_skipped(layer.index.into()) {

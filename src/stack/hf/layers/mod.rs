@@ -10,6 +10,7 @@ mod exaone4;
 mod experts;
 mod gemma;
 mod gemma2;
+mod gemma3n;
 mod gemma4;
 mod glm;
 mod glm4_moe;
@@ -62,6 +63,7 @@ impl<'t> Layer<'t> {
             Family::Gemma => gemma::layer,
             Family::Mllama => mllama::layer,
             Family::Gemma2 | Family::Gemma3 => gemma2::layer,
+            Family::Gemma3n => gemma3n::layer,
             Family::Gemma4 => gemma4::layer,
             Family::Phi => phi::layer,
             Family::Phi3 => phi3::layer,
