@@ -21,6 +21,7 @@ pub mod claims;
 pub mod cli;
 pub mod estimate;
 pub mod export;
+mod json;
 pub mod model;
 #[cfg(feature = "module")]
 pub mod module;

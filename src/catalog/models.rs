@@ -3,9 +3,11 @@
 use super::nearest;
 use super::row::Row;
 use super::shelf::{Shelf, embedded};
+use crate::json;
 use crate::model::HfConfig;
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::OnceLock;
 
 /// A model of the Hub. Counts are elements, not bytes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -93,7 +95,28 @@ fn read(row: Value) -> Model {
 
 /// The model with this Hub id, upper and lower case alike.
 pub fn model(id: &str) -> Option<&'static Model> {
-    models().iter().find(|m| m.id.eq_ignore_ascii_case(id.trim()))
+    // The one that is asked for first is read alone: a page answers before it needs the others.
+    static FIRST: OnceLock<Model> = OnceLock::new();
+    let is_it = |model: &&Model| model.id.eq_ignore_ascii_case(id.trim());
+    if FIRST.get().is_none()
+        && let Some(model) = alone(embedded!("data/models.json"), id.trim())
+    {
+        let _ = FIRST.set(model);
+    }
+    FIRST.get().filter(is_it).or_else(|| models().iter().find(is_it))
+}
+
+/// A model by itself: each has a line of the file, which begins with its id.
+fn alone(text: &str, id: &str) -> Option<Model> {
+    let row = text.lines().find(|line| {
+        let named = line
+            .strip_prefix("{\"id\":\"")
+            .and_then(|rest| rest.get(..=id.len()));
+        named
+            .and_then(|named| named.strip_suffix('"'))
+            .is_some_and(|named| named.eq_ignore_ascii_case(id))
+    })?;
+    json::read(row.trim_end_matches(',')).map(read)
 }
 
 /// Up to `n` models whose id is closest to a text: those that contain its words first, then those spelt alike.
@@ -114,6 +137,19 @@ mod tests {
         assert_eq!(parsed.map_err(|e| e.to_string()).as_deref(), Ok(models()));
         let ids: HashSet<_> = models().iter().map(|m| m.id.to_lowercase()).collect();
         assert_eq!(ids.len(), 222);
+    }
+
+    #[test]
+    fn a_model_by_itself_is_the_same() {
+        for model in models() {
+            let loud = model.id.to_uppercase();
+            assert_eq!(
+                alone(include_str!("data/models.json"), &loud).as_ref(),
+                Some(model)
+            );
+        }
+        assert_eq!(alone(include_str!("data/models.json"), "meta-llama/Llama"), None);
+        assert_eq!(alone(include_str!("data/models.json"), ""), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reads the embedded data files: rows of named values. One piece of code for all of them, since what serde writes for each
 //! kind of row would weigh more in the page than the rows.
 
+use crate::json;
 use serde_json::{Map, Value};
 
 /// One row. What is absent, or of another type than asked for, is at zero or empty; tests hold the files to more.
@@ -9,7 +10,7 @@ pub(crate) struct Row(Map<String, Value>);
 
 /// The elements of a JSON array, none where the text is no array.
 pub(crate) fn elements(text: &str) -> Vec<Value> {
-    list(serde_json::from_str(text).unwrap_or_default())
+    list(json::read(text).unwrap_or_default())
 }
 
 fn list(value: Value) -> Vec<Value> {
@@ -37,7 +38,7 @@ impl Row {
 
     /// The row of a text that is one JSON object.
     pub fn of(text: &str) -> Row {
-        Row::from(serde_json::from_str::<Value>(text).unwrap_or_default())
+        Row::from(json::read(text).unwrap_or_default())
     }
 
     /// The value as it is, taken out of the row.

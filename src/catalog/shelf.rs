@@ -2,6 +2,7 @@
 //! without the feature `catalogs`.
 
 use super::row::elements;
+use crate::json;
 use serde_json::Value;
 use std::sync::OnceLock;
 
@@ -43,8 +44,10 @@ impl<T> Shelf<T> {
     ///
     /// # Errors
     /// The text is no JSON array.
-    pub fn supply(&self, json: &str) -> serde_json::Result<()> {
-        let values: Vec<Value> = serde_json::from_str(json)?;
+    pub fn supply(&self, text: &str) -> Result<(), &'static str> {
+        let Some(Value::Array(values)) = json::read(text) else {
+            return Err("expected a JSON array");
+        };
         let _ = self.rows.set(values.into_iter().map(self.read).collect());
         Ok(())
     }

@@ -40,7 +40,7 @@ impl FromStr for Catalog {
 ///
 /// # Errors
 /// The text is not of such a file.
-pub fn supply(catalog: Catalog, json: &str) -> serde_json::Result<()> {
+pub fn supply(catalog: Catalog, json: &str) -> Result<(), &'static str> {
     match catalog {
         Catalog::Models => MODELS.supply(json),
         Catalog::Gpus => GPUS.supply(json),

@@ -39,7 +39,7 @@ impl<'a> Paper<'a> {
     /// Words around a middle line.
     #[inline(never)]
     pub fn write(&self, text: String, at: (i32, i32), ink: Ink, hold: HPos) -> Drawing {
-        let style = ("sans-serif", TEXT_SIZE).into_font().color(&ink);
+        let style = (FontFamily::SansSerif, TEXT_SIZE).into_font().color(&ink);
         self.page
             .draw(&Text::new(text, at, style.pos(Pos::new(hold, VPos::Center))))
     }
