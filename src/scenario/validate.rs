@@ -23,11 +23,7 @@ impl Scenario {
         problems.extend(self.model_problems());
         problems.extend(self.gpu_problem());
         problems.extend(self.capability_problem());
-        problems.extend(self.weights_problem());
-        if self.checkpointing == Checkpointing::Unsloth && self.stack != Stack::Unsloth {
-            let text = "off-loaded checkpointing is Unsloth's; use checkpointing=hf, or stack=unsloth";
-            problems.push(FieldError::new("checkpointing", text));
-        }
+        problems.extend(self.choice_problems());
         for (field, value) in [
             ("batch", self.batch),
             ("seq", self.seq),
@@ -45,6 +41,20 @@ impl Scenario {
         }
         if problems.is_empty() {
             problems.extend(self.size_problem());
+        }
+        problems
+    }
+
+    /// The closed choices that can contradict others, by name: no other is ever blamed.
+    pub const CHOICES_AT_ODDS: [&str; 2] = ["checkpointing", "weights"];
+
+    /// Those of [`Scenario::problems`] that are about [`Scenario::CHOICES_AT_ODDS`]. A form that asks this of every value
+    /// it offers need not look anything else up.
+    pub fn choice_problems(&self) -> Vec<FieldError> {
+        let mut problems = Vec::from_iter(self.weights_problem());
+        if self.checkpointing == Checkpointing::Unsloth && self.stack != Stack::Unsloth {
+            let text = "off-loaded checkpointing is Unsloth's; use checkpointing=hf, or stack=unsloth";
+            problems.push(FieldError::new("checkpointing", text));
         }
         problems
     }

@@ -81,7 +81,12 @@ impl State {
         match action {
             Action::Model(id) => self.scenario.model = ModelRef::Catalog(id),
             Action::Card(slug) => self.scenario.gpu = slug,
-            Action::Choose(setting, slug) => self.choose(setting, &slug),
+            // The page offers only what can be set; anything else changes nothing.
+            Action::Choose(setting, slug) => {
+                if let Some(chosen) = chosen(&self.scenario, setting, &slug) {
+                    self.scenario = chosen;
+                }
+            }
             Action::Turn(switch, on) => switch.set(on, &mut self.scenario),
             Action::Type(field, text) => {
                 let error = field.read(&text, &mut self.scenario).err();
@@ -101,20 +106,6 @@ impl State {
             Action::Answer => {}
             Action::DismissNotices => self.notices.clear(),
         }
-    }
-
-    fn choose(&mut self, setting: Setting, slug: &str) {
-        let mut asked = self.scenario.clone();
-        // The page offers only what can be set; anything else changes nothing.
-        if setting.set(slug, &mut asked).is_err() {
-            return;
-        }
-        self.scenario = match setting {
-            Setting::Weights => self.scenario.with_weights(asked.weights),
-            Setting::Method => changed(&self.scenario, |scenario| scenario.set_method(asked.method)),
-            Setting::Stack => changed(&self.scenario, |scenario| scenario.set_stack(asked.stack)),
-            _ => asked,
-        };
     }
 
     fn read_link(&mut self, fragment: &str) {
@@ -160,16 +151,25 @@ impl State {
 
     /// Why a setting cannot take a value in this scenario, or nothing when it can.
     pub fn refusal(&self, setting: Setting, slug: &str) -> Option<String> {
-        let asked = self.reduced_scenario(setting, slug);
-        let problem = asked.problems().into_iter().find(|p| p.field == setting.name());
-        problem.map(|p| p.problem)
+        if !Scenario::CHOICES_AT_ODDS.contains(&setting.name()) {
+            return None;
+        }
+        let asked = chosen(&self.scenario, setting, slug)?;
+        let mut problems = asked.choice_problems().into_iter();
+        problems.find(|p| p.field == setting.name()).map(|p| p.problem)
     }
+}
 
-    fn reduced_scenario(&self, setting: Setting, slug: &str) -> Scenario {
-        let mut asked = self.clone();
-        asked.choose(setting, slug);
-        asked.scenario
-    }
+/// The scenario with another choice, and what goes with it; nothing when there is no such choice.
+fn chosen(scenario: &Scenario, setting: Setting, slug: &str) -> Option<Scenario> {
+    let mut asked = scenario.clone();
+    setting.set(slug, &mut asked).ok()?;
+    Some(match setting {
+        Setting::Weights => scenario.with_weights(asked.weights),
+        Setting::Method => changed(scenario, |scenario| scenario.set_method(asked.method)),
+        Setting::Stack => changed(scenario, |scenario| scenario.set_stack(asked.stack)),
+        _ => asked,
+    })
 }
 
 fn changed(scenario: &Scenario, change: impl FnOnce(&mut Scenario)) -> Scenario {

@@ -154,6 +154,40 @@ fn values_that_cannot_be_chosen_say_why() {
 }
 
 #[test]
+fn what_the_form_asks_of_each_offer_is_all_that_is_wrong_with_it() {
+    const SETTINGS: [Setting; 12] = [
+        Setting::Stack,
+        Setting::Method,
+        Setting::Weights,
+        Setting::Autocast,
+        Setting::Optimizer,
+        Setting::Checkpointing,
+        Setting::Attention,
+        Setting::SdpaBackend,
+        Setting::Harness,
+        Setting::Float8,
+        Setting::AdapterDtype,
+        Setting::Loader,
+    ];
+    for method in ["full", "lora", "qlora"] {
+        let state = after([chosen(Setting::Method, method)]);
+        for setting in SETTINGS {
+            for offer in setting.offers() {
+                let asked = super::chosen(&state.scenario, setting, offer.slug).unwrap();
+                let of_setting = |problem: &FieldError| problem.field == setting.name();
+                let wrong = asked.problems().into_iter().find(of_setting).map(|p| p.problem);
+                assert_eq!(
+                    state.refusal(setting, offer.slug),
+                    wrong,
+                    "{setting:?} {}",
+                    offer.slug
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_value_that_is_not_offered_changes_nothing() {
     assert_eq!(after([chosen(Setting::Optimizer, "nonsense")]), State::open(""));
 }

@@ -11,6 +11,7 @@ use super::shelf::{Present, Shelf};
 use entry::find;
 use list::{option_id, options};
 use moves::lead;
+use std::cell::LazyCell;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 use yew::prelude::*;
@@ -28,7 +29,8 @@ struct Doing {
 /// The combobox that fills a shelf's field; browser tests find it as `<id>-input`.
 #[hook]
 pub fn use_combobox(desk: &Desk, shelf: Shelf) -> Html {
-    let entries: Rc<Vec<Entry>> = use_memo((), |()| shelf.entries());
+    // Until somebody looks at them they are not made: they are not part of the first answer.
+    let entries = use_memo((), |()| LazyCell::new(move || shelf.entries()));
     let doing = use_state_eq(Doing::default);
     let id = shelf.id();
     let Present { text, key } = shelf.present(&desk.state.scenario);
@@ -90,15 +92,14 @@ pub fn use_combobox(desk: &Desk, shelf: Shelf) -> Html {
         })
     };
     let onclick = {
-        let (doing, active) = (
-            doing.clone(),
-            entries.iter().position(|e| Some(e.key.as_str()) == chosen),
-        );
+        let (doing, entries, chosen) = (doing.clone(), entries.clone(), key.clone());
         Callback::from(move |_: MouseEvent| {
             if !doing.open {
                 doing.set(Doing {
                     open: true,
-                    active,
+                    active: entries
+                        .iter()
+                        .position(|e| Some(e.key.as_str()) == chosen.as_deref()),
                     typed: doing.typed.clone(),
                 });
             }
