@@ -1,5 +1,5 @@
 // Starts the page. A file of its own, so that a content security policy without inline scripts holds.
-import init from "./app.js";
+import { keep, second, started } from "./second.js";
 
 // The colours that were chosen here earlier, before anything is painted in others.
 try {
@@ -22,9 +22,32 @@ addEventListener("click", ({ target }) => {
 let own;
 addEventListener("own-model", () => {
   own ??= import("./own.js").then((panel) => panel.default());
+  keep("./own.js", "./own_bg.wasm", "./own.css");
 });
 
-init().catch((problem) => {
+// The second part of the program comes when a panel of it comes near the screen, or when one begins to do something here.
+const near = new IntersectionObserver((places) => places.some((place) => place.isIntersecting) && second(), {
+  rootMargin: "200px",
+});
+customElements.define(
+  "second-part",
+  class extends HTMLElement {
+    connectedCallback() {
+      near.observe(this);
+    }
+    disconnectedCallback() {
+      near.unobserve(this);
+    }
+  },
+);
+const BEGINS = ["pointerdown", "pointermove", "wheel", "scroll", "touchstart", "keydown", "input", "beforeprint"];
+const begin = () => {
+  BEGINS.forEach((kind) => removeEventListener(kind, begin));
+  second();
+};
+BEGINS.forEach((kind) => addEventListener(kind, begin, { passive: true }));
+
+started.catch((problem) => {
   document.getElementById("start-problem")?.removeAttribute("hidden");
   throw problem;
 });

@@ -1,4 +1,2 @@
-// Does the page's longer work on a thread of its own: the same module, which sees that there is no window.
-import init from "./app.js";
-
-init();
+// Does the page's longer work on a thread of its own: the same program, which sees that there is no window.
+import "./second.js";

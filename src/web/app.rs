@@ -2,8 +2,8 @@
 
 use crate::web::browser::{address, after_paint, worker};
 use crate::web::components::{Desk, answer, columns, header, notices, pinned, scenario_form};
-use crate::web::link;
 use crate::web::state::{Action, Standing, State, Topic};
+use crate::web::{later, link};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -53,9 +53,16 @@ fn App() -> Html {
     {
         let act = act.clone();
         let awaited = page.0.answer.standing == Standing::Awaited;
+        let needs_more = awaited && later::is_awaited_by(&page.0.scenario);
         // The newest input is answered; what comes while one waits is answered with it.
-        use_effect_with(awaited, move |awaited| {
-            let soon = awaited.then(|| after_paint(move || act.emit(Action::Answer)));
+        use_effect_with((awaited, needs_more), move |(awaited, needs_more)| {
+            let needs_more = *needs_more;
+            let soon = awaited.then(|| {
+                after_paint(move || match needs_more {
+                    true => later::when_here(move || act.emit(Action::Answer)),
+                    false => act.emit(Action::Answer),
+                })
+            });
             move || drop(soon)
         });
     }

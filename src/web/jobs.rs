@@ -8,6 +8,7 @@ use crate::scenario::Scenario;
 use crate::web::advice::{Advice, Change, Question, Remedy};
 use crate::web::compare::Load;
 use crate::web::grid::{Map, Search};
+use crate::web::later;
 use serde::{Deserialize, Serialize};
 
 /// What can be asked.
@@ -56,19 +57,42 @@ pub type Loaded = Result<Load, String>;
 /// The cards on which the run is modelled: slug, verdict, bytes to spare.
 pub type OnCards = Vec<(String, Verdict, i64)>;
 
-/// Answers a message; one that is none by nothing, which no asker takes for an answer.
+/// What a message asks for.
+fn read(message: &[u8]) -> Option<(Kind, Scenario)> {
+    let (kind, link) = postcard::from_bytes::<(Kind, &str)>(message).ok()?;
+    Some((kind, Scenario::from_fragment(link).scenario))
+}
+
+/// Does the answer to a message wait for the second part of the program?
+pub fn is_awaiting_more(message: &[u8]) -> bool {
+    read(message).is_some_and(|(kind, run)| match kind {
+        Kind::Load => later::is_awaited_by(&run),
+        _ => !later::is_here(),
+    })
+}
+
+/// Answers a message; one that is none, or that cannot be answered, by nothing, which no asker takes for an answer.
 pub fn answer(message: &[u8]) -> Vec<u8> {
-    let Ok((kind, link)) = postcard::from_bytes::<(Kind, &str)>(message) else {
+    if is_awaiting_more(message) {
         return Vec::new();
-    };
-    let run = Scenario::from_fragment(link).scenario;
-    match kind {
-        Kind::Load => {
+    }
+    match read(message) {
+        Some((Kind::Load, run)) => {
             let loaded: Loaded = estimate(&run)
                 .map(|estimate| Load::of(&estimate))
                 .map_err(|error| reason(&error));
             written(&loaded)
         }
+        Some((kind, run)) => answer_at_length(kind, run),
+        None => Vec::new(),
+    }
+}
+
+/// Answers what takes many estimates. A door to the second part.
+#[inline(never)]
+fn answer_at_length(kind: Kind, run: Scenario) -> Vec<u8> {
+    match kind {
+        Kind::Load => Vec::new(),
         Kind::Cards => written(&on_cards(&run)),
         Kind::Map => written(&map(&run)),
         Kind::Largest(quantity) => written(&largest(&run, quantity).map_err(|error| reason(&error))),

@@ -6,6 +6,7 @@
 //! - [`chart`]: drawings as shapes, laid out by plotters;
 //! - [`export`]: the answer as Markdown, JSON, CSV;
 //! - [`grid`]: which lengths and batches fit;
+//! - [`later`]: the second part of the program, which is loaded when it is needed;
 //! - [`own`]: the panel for a model of one's own, a program beside the page;
 //! - `components`: one part of the screen a file;
 //! - `browser`: the few things that only a browser can do.
@@ -22,6 +23,7 @@ pub mod export;
 pub mod grid;
 pub mod hint;
 pub mod jobs;
+pub mod later;
 pub mod link;
 pub mod own;
 pub mod presets;

@@ -48,6 +48,19 @@ impl Page {
         self.session
             .post("url", json!({ "url": format!("{site}{fragment}") }));
         self.until("the page answers", || self.has("verdict"));
+        self.begin();
+    }
+
+    /// Begins to do something, for which the page loads the rest of itself; waits until it is here.
+    #[track_caller]
+    fn begin(&self) {
+        self.run("dispatchEvent(new Event('pointermove'))", json!([]));
+        self.until("the rest of the page is here", || {
+            self.run(
+                "return document.querySelector('.column') && !document.querySelector('second-part')",
+                json!([]),
+            ) == true
+        });
     }
 
     /// Loads the page again, at the address where it is.
@@ -55,6 +68,7 @@ impl Page {
     pub fn reload(&self) {
         self.session.post("refresh", json!({}));
         self.until("the page answers again", || self.has("verdict"));
+        self.begin();
     }
 
     /// The fragment in the address bar, with its `#`.

@@ -166,8 +166,13 @@ fn answers_are_exported() {
 fn the_page_works_without_a_network_once_it_was_loaded() {
     on_page("", |page| {
         let before = page.answer();
-        let kept =
-            "navigator.serviceWorker.ready.then(() => arguments[0](!!navigator.serviceWorker.controller))";
+        let kept = "const files = async () => {
+                await navigator.serviceWorker.ready;
+                const caches_ = await Promise.all((await caches.keys()).map(name => caches.open(name)));
+                return (await Promise.all(caches_.map(cache => cache.keys()))).flat();
+            };
+            files().then(files => arguments[0](!!navigator.serviceWorker.controller
+                && files.some(file => file.url.includes('app_later'))))";
         page.until("the page is kept", || {
             page.session
                 .post("execute/async", json!({ "script": kept, "args": [] }))

@@ -51,10 +51,15 @@ impl Wasm {
     /// How cargo is asked for it.
     fn args(self) -> &'static [&'static str] {
         match self {
-            Wasm::Page => &["build", "--bin", "app", "--features", "app"],
+            Wasm::Page => &["rustc", "--bin", "app", "--features", "app"],
             Wasm::Own => &["build", "--bin", "own", "--features", "app"],
             Wasm::Module => &["rustc", "--lib", "--crate-type", "cdylib", "--features", "module"],
         }
+    }
+
+    /// Is it divided into what it begins with and what is loaded later? Not while it is being worked on: that takes longer.
+    pub fn is_divided(self, dev: bool) -> bool {
+        matches!(self, Wasm::Page) && !dev
     }
 
     /// What cargo calls it.
@@ -77,6 +82,9 @@ pub fn build_wasm(root: &Path, what: Wasm, dev: bool) -> Result<PathBuf> {
     build.args(["--no-default-features", "--profile", profile]);
     build.args(["--target", "wasm32-unknown-unknown"]);
     build.arg("--message-format=json-render-diagnostics");
+    if what.is_divided(dev) {
+        build.args(["--", "-Clink-arg=--emit-relocs"]);
+    }
     let mut child = build
         .stdout(Stdio::piped())
         .spawn()

@@ -2,6 +2,7 @@
 
 mod browsers;
 mod cargo;
+mod divide;
 mod driver;
 mod evidence;
 mod hashed;

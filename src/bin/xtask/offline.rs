@@ -15,22 +15,21 @@ use std::path::{Path, PathBuf};
 pub fn write_service_worker(site: &Path) -> Result<()> {
     let target = site.join("sw.js");
     let mut hash = DefaultHasher::new();
-    let mut names = vec!["./".to_owned()];
+    let (mut names, mut later) = (vec!["./".to_owned()], Vec::new());
     for file in files_of_page(site)?.into_iter().filter(|file| *file != target) {
         let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
         let name = address(site, &file);
         // Whoever never asks for it need not load it.
         if ON_DEMAND.contains(&plain(&name).as_str()) {
+            later.push(format!("./{name}"));
             continue;
         }
         (&name, content).hash(&mut hash);
         names.push(format!("./{name}"));
     }
-    let files: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     let script = format!(
-        "const HASH = \"{:016x}\";\nconst FILES = [{}];\n{}",
+        "const HASH = \"{:016x}\";\nconst FILES = {names:?};\nconst LATER = {later:?};\n{}",
         hash.finish(),
-        files.join(", "),
         include_str!("service_worker.js")
     );
     fs::write(&target, script).with_context(|| format!("{} cannot be written", target.display()))

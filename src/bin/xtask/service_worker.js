@@ -18,3 +18,13 @@ self.addEventListener("fetch", (event) => {
   const kept = caches.open(CACHE).then((cache) => cache.match(request, { ignoreSearch: true }));
   event.respondWith(kept.then((response) => response ?? fetch(request)));
 });
+
+// What the page has loaded on demand is kept from then on.
+self.addEventListener("message", (event) => {
+  const wanted = LATER.filter((file) => file === event.data);
+  const keep = async (file) => {
+    const cache = await caches.open(CACHE);
+    if (!(await cache.match(file))) await cache.add(file);
+  };
+  event.waitUntil(Promise.all(wanted.map(keep)));
+});

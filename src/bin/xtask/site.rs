@@ -1,5 +1,7 @@
 //! The static site: the page's module with its JavaScript glue, index.html, and the files of www/.
 
+use crate::cargo::Wasm;
+use crate::divide::divide;
 use crate::{cargo, evidence, hashed, module, offline, say, toolchain};
 use anyhow::{Context, Result};
 use std::fs;
@@ -25,12 +27,16 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
         " (the first time takes a minute or two)"
     };
     say!("building the page{patience}");
-    let module = cargo::build_wasm(root, cargo::Wasm::Page, dev)?;
-    let own = cargo::build_wasm(root, cargo::Wasm::Own, dev)?;
+    let module = cargo::build_wasm(root, Wasm::Page, dev)?;
+    let own = cargo::build_wasm(root, Wasm::Own, dev)?;
     let site = root.join(STAGE);
     empty(&site)?;
-    bind(&module, "app", &site).context("wasm-bindgen cannot process the page's module")?;
-    bind(&own, "own", &site).context("wasm-bindgen cannot process the own-model panel's module")?;
+    bind(&module, "app", &site, Wasm::Page.is_divided(dev))
+        .context("wasm-bindgen cannot process the page's module")?;
+    if Wasm::Page.is_divided(dev) {
+        divide_page(&module, &site).context("the page's module cannot be divided")?;
+    }
+    bind(&own, "own", &site, false).context("wasm-bindgen cannot process the own-model panel's module")?;
     copy_files(&root.join("www"), &site)?;
     let index = root.join("index.html");
     let html = fs::read_to_string(&index).with_context(|| format!("{} cannot be read", index.display()))?;
@@ -55,13 +61,14 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
 }
 
 /// Writes `NAME.js` and `NAME_bg.wasm`, as the command line of wasm-bindgen would.
-fn bind(module: &Path, name: &str, out: &Path) -> Result<()> {
+fn bind(module: &Path, name: &str, out: &Path, names: bool) -> Result<()> {
     Bindgen::new()
         .input_path(module)
         .out_name(name)
         .web(true)?
         .typescript(false)
-        .remove_name_section(true)
+        .demangle(false)
+        .remove_name_section(!names)
         .remove_producers_section(true)
         .omit_default_module_path(false)
         .generate(out)
@@ -73,6 +80,38 @@ fn empty(folder: &Path) -> Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("{} cannot be emptied", folder.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
+}
+
+/// The second part of the page's program.
+pub const LATER: &str = "app_later.wasm";
+
+/// Writes the page's program in two parts.
+fn divide_page(linked: &Path, out: &Path) -> Result<()> {
+    let whole = out.join("app_bg.wasm");
+    let parts = divide(&fs::read(linked)?, &fs::read(&whole)?, is_door)?;
+    fs::write(whole, parts.first)?;
+    fs::write(out.join(LATER), parts.second)?;
+    Ok(())
+}
+
+/// The functions by which the second part is entered.
+fn is_door(path: &str) -> bool {
+    const DOORS: [&str; 5] = [
+        "plimsoll::web::components::second::panels",
+        "plimsoll::web::components::second::exported",
+        "plimsoll::web::jobs::answer_at_length",
+        "plimsoll::stack::unsloth::run",
+        "plimsoll::stack::unsloth::peak_of_tables",
+    ];
+    // The layers of all families but those that `has_common_layers` names.
+    let is_layer = |rest: &str| {
+        let (family, layer) = rest.split_once("::").unwrap_or_default();
+        family != "llama" && matches!(layer, "layer" | "layer4")
+    };
+    DOORS.contains(&path)
+        || path
+            .strip_prefix("plimsoll::stack::hf::layers::")
+            .is_some_and(is_layer)
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<()> {

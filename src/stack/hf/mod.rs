@@ -30,6 +30,7 @@ use model::Model;
 use optimizer::States;
 use std::ops::RangeInclusive;
 
+pub use layers::is_common as has_common_layers;
 pub use optimizer::managed_bytes;
 pub use sweep::sweep;
 

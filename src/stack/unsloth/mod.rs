@@ -53,6 +53,7 @@ pub fn peak(plan: &Plan) -> u64 {
 }
 
 /// The highest live bytes of the first step while it computes its rotary tables.
+#[inline(never)]
 fn peak_of_tables(plan: &Plan) -> u64 {
     let tape = Tape::folding(plan.device, plan.workspace_bytes);
     tape.phase(Phase::Load, 0, 0);
@@ -65,6 +66,8 @@ fn peak_of_tables(plan: &Plan) -> u64 {
     peak
 }
 
+// Neither this nor `peak_of_tables` within its callers: by them the page enters the part that it loads later.
+#[inline(never)]
 fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {
     tape.logits_are(plan.tokens(), plan.arch.vocab);
     tape.phase(Phase::Load, 0, 0);

@@ -2,6 +2,7 @@
 //! work is done here, between what the user does.
 
 use crate::web::jobs::{self, Job};
+use crate::web::later;
 use gloo::timers::callback::Timeout;
 use gloo::utils::document;
 use js_sys::Uint8Array;
@@ -26,13 +27,23 @@ pub fn serve() {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let page = scope.clone();
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-        let answer = jobs::answer(&bytes(&event.data()));
-        let _ = page.post_message(&Uint8Array::from(answer.as_slice()));
+        let page = page.clone();
+        answer(bytes(&event.data()), move |answer| {
+            let _ = page.post_message(&Uint8Array::from(answer.as_slice()));
+        });
     });
     scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     // It listens for as long as the thread lives.
     on_message.forget();
     let _ = scope.post_message(&JsValue::from_str(READY));
+}
+
+/// Answers a message, when all that it takes is loaded.
+fn answer(message: Vec<u8>, tell: impl FnOnce(Vec<u8>) + 'static) {
+    match jobs::is_awaiting_more(&message) {
+        true => later::when_here(move || tell(jobs::answer(&message))),
+        false => tell(jobs::answer(&message)),
+    }
 }
 
 type Tell = Box<dyn FnOnce(Vec<u8>)>;
@@ -114,7 +125,7 @@ fn go_on() {
         office.at_work = Some(Some(asked));
         match &office.hand {
             Hand::Worker { worker, .. } => drop(worker.post_message(&Uint8Array::from(message.as_slice()))),
-            _ => drop(Timeout::new(0, move || take(jobs::answer(&message))).forget()),
+            _ => drop(Timeout::new(0, move || answer(message, take)).forget()),
         }
     });
 }

@@ -2,8 +2,10 @@
 
 use super::desk::Desk;
 use super::piece::piece;
+use super::second::{Text, exported, use_second_part};
 use crate::web::browser::{address, clipboard, download};
-use crate::web::{export, link};
+use crate::web::later::{SecondPart, when_here};
+use crate::web::link;
 use yew::functional::Hook;
 use yew::prelude::*;
 
@@ -15,6 +17,7 @@ pub fn export_menu(desk: &Desk) -> Html {
 #[hook]
 fn use_export_menu(desk: &Desk) -> Html {
     let said = use_state_eq(|| "");
+    let away = use_second_part() != SecondPart::Here;
     let Some(last) = desk.state.answer.last.clone() else {
         return Html::default();
     };
@@ -22,7 +25,7 @@ fn use_export_menu(desk: &Desk) -> Html {
         let (last, said) = (last.clone(), said.clone());
         Callback::from(move |_: MouseEvent| {
             let url = address::with_fragment(&link::write(&last.0));
-            let (text, said) = (export::markdown(&last.0, &last.1, &url), said.clone());
+            let (text, said) = (exported(&last.0, &last.1, Text::Markdown(&url)), said.clone());
             wasm_bindgen_futures::spawn_local(async move {
                 said.set(match clipboard::copy(&text).await {
                     true => "Markdown copied",
@@ -37,28 +40,36 @@ fn use_export_menu(desk: &Desk) -> Html {
     let json = {
         let (last, said) = (last.clone(), said.clone());
         Callback::from(move |_: MouseEvent| {
-            download::text("plimsoll.json", "application/json", &export::json(&last.1));
+            download::text(
+                "plimsoll.json",
+                "application/json",
+                &exported(&last.0, &last.1, Text::Json),
+            );
             said.set("Saved as plimsoll.json");
         })
     };
     let csv = {
         let said = said.clone();
         Callback::from(move |_: MouseEvent| {
-            download::text("plimsoll.csv", "text/csv", &export::csv(&last.1));
+            download::text("plimsoll.csv", "text/csv", &exported(&last.0, &last.1, Text::Csv));
             said.set("Saved as plimsoll.csv");
         })
     };
     let ontoggle = {
         let said = said.clone();
-        Callback::from(move |_: Event| said.set(""))
+        Callback::from(move |_: Event| {
+            // What writes the answer is in the second part of the program.
+            when_here(|| ());
+            said.set("");
+        })
     };
     html! {
         <details class="menu" {ontoggle}>
             <summary class="tool">{"Export"}</summary>
             <div class="sheet" role="group" aria-label="Export this answer">
-                <button type="button" data-testid="copy-markdown" onclick={markdown}>{"Copy as Markdown"}</button>
-                <button type="button" data-testid="save-json" onclick={json}>{"Save as JSON"}</button>
-                <button type="button" data-testid="save-csv" onclick={csv}>{"Save as CSV"}</button>
+                <button type="button" data-testid="copy-markdown" onclick={markdown} disabled={away}>{"Copy as Markdown"}</button>
+                <button type="button" data-testid="save-json" onclick={json} disabled={away}>{"Save as JSON"}</button>
+                <button type="button" data-testid="save-csv" onclick={csv} disabled={away}>{"Save as CSV"}</button>
                 <p class="note" role="status">{*said}</p>
             </div>
         </details>

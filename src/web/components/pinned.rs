@@ -22,8 +22,8 @@ pub fn pin_button(desk: &Desk) -> Html {
 /// One of an estimate's quantities.
 type Sum = fn(&Estimate) -> u64;
 
-/// Two runs side by side; nothing while none is pinned.
-pub fn pinned(desk: &Desk) -> Html {
+/// Two runs side by side.
+pub fn against_pinned(desk: &Desk) -> Html {
     let (Some(pinned), Some(now)) = (&desk.state.pinned, &desk.state.answer.last) else {
         return Html::default();
     };

@@ -2,6 +2,7 @@
 
 use crate::estimate::{Estimate, EstimateError, estimate, peak_allocated};
 use crate::scenario::Scenario;
+use crate::web::later::{SecondPart, is_awaited_by, second_part};
 use std::rc::Rc;
 
 /// How the answer stands to the scenario on screen.
@@ -53,6 +54,7 @@ impl Answer {
     pub(super) fn before(&self, scenario: &Scenario) -> Answer {
         match &self.last {
             Some(last) if last.0 == *scenario => self.standing(Standing::Current),
+            _ if is_awaited_by(scenario) => self.standing(Standing::Awaited),
             Some(_) => Answer {
                 soon: peak_allocated(scenario).ok(),
                 ..self.standing(Standing::Awaited)
@@ -64,6 +66,14 @@ impl Answer {
 
     /// The answer to a scenario.
     pub(super) fn next(&self, scenario: &Scenario) -> Answer {
+        if is_awaited_by(scenario) {
+            return self.standing(match second_part() {
+                SecondPart::Missing => Standing::Refused(
+                    "this needs a part of the page that cannot be loaded without a network".into(),
+                ),
+                _ => Standing::Awaited,
+            });
+        }
         match estimate(scenario) {
             Ok(estimate) => Answer {
                 last: Some(Rc::new((scenario.clone(), estimate))),

@@ -50,6 +50,12 @@ use crate::replay::{Place, Tensor};
 /// _ = self.self_attn(...)`): the underscore holds the weights until the layer ends.
 type Attended<'t> = (Tensor<'t>, Option<Tensor<'t>>);
 
+/// Are these the layers of Llama, which most runs have? The page begins with them alone: its build has those of other
+/// families in a part that is loaded when it is needed (`is_door` of xtask's `site`).
+pub fn is_common(family: Family) -> bool {
+    matches!(family, Family::Llama | Family::SmolLm3)
+}
+
 impl<'t> Layer<'t> {
     /// `decoder_layer(hidden_states, ...)`.
     pub fn forward(&self, plan: &Plan, x: Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {

@@ -38,6 +38,12 @@ fn say(state: &State) -> Said {
             body: html! { <>{reason}{"."}</> },
         },
         (_, Some(last)) => judge(&last.0, &last.1),
+        (Standing::Awaited, None) => Said {
+            class: "open",
+            sign: "…",
+            head: "One moment".into(),
+            body: html! { "The rest of the page is loaded for this run." },
+        },
         (_, None) => {
             let wrong: Vec<String> = state.all_problems().map(ToString::to_string).collect();
             Said {
