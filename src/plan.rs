@@ -284,6 +284,11 @@ impl Plan {
                 "choosing among 400 or more experts for more than 65,536 tokens a micro-batch is not modelled",
             );
         }
+        if let Some(index) = arch.takes_keys_of_none() {
+            return not_modelled(format!(
+                "layer {index} takes keys and values of an earlier layer of its kind (num_kv_shared_layers), and there is none"
+            ));
+        }
         let (attention, masked_attention) = match s.stack {
             Stack::Hf => sdpa::kernels(s, &arch, capability, compute)?,
             Stack::Unsloth => {

@@ -74,3 +74,17 @@ fn towers_of_multimodal_models_are_counted_with_their_parameters() {
         }
     }
 }
+
+/// `num_kv_shared_layers` that leaves no earlier layer with a window to take keys and values from.
+#[test]
+fn keys_and_values_that_no_layer_has_are_refused() {
+    let link = "v=1&config.model_type=gemma3n_text&config.vocab_size=500&config.hidden_size=192\
+        &config.intermediate_size=104&config.num_hidden_layers=2&config.num_attention_heads=4\
+        &config.num_key_value_heads=1&config.head_dim=32&config.tie_word_embeddings=false\
+        &config.sliding_window=1&config.layer_types_pattern=sliding_attention,full_attention\
+        &config.num_kv_shared_layers=1&config.hidden_size_per_layer_input=8\
+        &config.vocab_size_per_layer_input=500&method=full&seq=8";
+    let run = Scenario::from_fragment(link).scenario;
+    let refusal = Plan::new(&run).unwrap_err().to_string();
+    assert!(refusal.contains("and there is none"), "{refusal}");
+}

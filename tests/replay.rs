@@ -19,7 +19,7 @@ use proptest::prelude::*;
 fn both_ways_agree(scenario: &Scenario) {
     if let Ok(plan) = Plan::new(scenario) {
         let full = segment::peak(&record(&plan, Detail::Full));
-        assert_eq!(peak(&plan), full, "{scenario:?}");
+        assert_eq!(peak(&plan), full, "{}", scenario.to_fragment());
     }
 }
 

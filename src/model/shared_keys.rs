@@ -76,6 +76,13 @@ impl Architecture {
         })
     }
 
+    /// A layer that takes keys and values where no earlier layer of its kind has any: no such model can be built.
+    pub fn takes_keys_of_none(&self) -> Option<u64> {
+        let first = self.shared_keys.map_or(self.layers, |shared| shared.first);
+        let has_lender = |taker: u64| (0..first).any(|i| self.is_windowed(i) == self.is_windowed(taker));
+        (first..self.layers).find(|&index| self.takes_keys(index) && !has_lender(index))
+    }
+
     /// Are gates of this layer cut off below a quantile (`Gemma3nTextConfig.activation_sparsity_pattern`)?
     pub fn cuts_gates(&self, index: u64) -> bool {
         const SPARSE: u64 = 10;

@@ -169,7 +169,9 @@ fn flash_package(
         () if arch.family.masks_in_chunks() => "this architecture does not take FlashAttention 2",
         () if s.padding => "FlashAttention 2 on padded batches, which transformers unpads, is not modelled",
         () if s.use_cache => "FlashAttention 2 with a key-value cache is not modelled",
-        () if !plain => "FlashAttention 2 on heads of these widths is not modelled",
+        () if !plain || arch.global_attention.is_some() => {
+            "FlashAttention 2 on heads of these widths is not modelled"
+        }
         () => return Ok((AttentionKernel::Flash, AttentionKernel::Flash)),
     };
     not_modelled(reason)

@@ -44,13 +44,25 @@ fn each(layers: u32) -> Blocks {
     }
 }
 
+/// Every layer for itself, and for segments as if outside of all layers: what happens is folded as it comes, in whatever
+/// order the layers take turns.
+fn unfolded(layers: u32, detail: Detail) -> Blocks {
+    match detail {
+        Detail::Segments | Detail::Kinds => Blocks {
+            recorded: (0..layers).map(|i| (i, Group { id: 0, times: 1 })).collect(),
+            ..Blocks::default()
+        },
+        Detail::Full | Detail::Ends => each(layers),
+    }
+}
+
 /// The layers of a plan to record. By segments one layer of each kind stands for all of them but the first: its backward
 /// is the last to use what layers of its kind share, and drops it. Inputs of the first layers may need no gradient; they
 /// stand for themselves.
 pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
     let layers = u32::try_from(plan.arch.layers).unwrap_or(u32::MAX);
     if detail == Detail::Full || passes_between_layers(plan) {
-        return each(layers);
+        return unfolded(layers, detail);
     }
     let apart = u32::try_from(plan.first_layer_with_tables()).unwrap_or(0);
     let mut kinds: Vec<Kind> = Vec::new();
@@ -84,7 +96,7 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
             None => {
                 // What lives from one layer to the next must be as large as before the layers it stands for.
                 if recorded.last().is_some_and(|last| last.parts != before) {
-                    return each(layers);
+                    return unfolded(layers, detail);
                 }
                 recorded.push(Block {
                     like,
@@ -117,12 +129,10 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
     }
 }
 
-/// Do layers hand each other more than hidden states: keys and values with their gradients, the gradient of what all
-/// layers take a part of, or, to a reentrant checkpoint, the gradient that the layer before gets as well?
+/// Do layers hand each other more than hidden states: keys and values with their gradients (or a dictionary that holds
+/// them, even where none takes any), the gradient of what all layers take a part of?
 fn passes_between_layers(plan: &Plan) -> bool {
-    let arch = &plan.arch;
-    let held = arch.shared_keys.is_some() && plan.checkpointing == Checkpointing::HfReentrant;
-    held || arch.per_layer.is_some() || arch.takes_keys(arch.layers.saturating_sub(1))
+    plan.arch.shared_keys.is_some() || plan.arch.per_layer.is_some()
 }
 
 /// The number of this set of parts among those met.
