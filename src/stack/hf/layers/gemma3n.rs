@@ -4,8 +4,9 @@
 
 use super::super::model::Layer;
 use super::super::norm::norm_by_power;
-use super::super::rotary::{Shared, rotate_by};
+use super::super::rotary::Shared;
 use super::Attended;
+use super::gemma4::rotated;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
 
@@ -170,15 +171,9 @@ fn attention<'t>(
         let shape = [plan.batch, plan.seq, n, a.head_dim];
         layer.linear(path, x).reshape(&shape)
     };
-    let rotated = |x: &Tensor<'t>| {
-        tape.within("self_attn", || {
-            let table = |table: &Tensor<'t>| table.transpose(1, 2);
-            rotate_by(x, &table(&shared.cos), &table(&shared.sin))
-        })
-    };
     let mut q = heads("self_attn.q_proj", a.heads);
     q = layer.norm(plan, "self_attn.q_norm", &q);
-    q = rotated(&q);
+    q = rotated(&q, shared);
     q = q.transpose(1, 2);
     let queried = tape.saved_again();
     let key = u8::from(plan.arch.is_windowed(index));
@@ -191,7 +186,7 @@ fn attention<'t>(
     } else {
         k = heads("self_attn.k_proj", a.kv_heads);
         k = layer.norm(plan, "self_attn.k_norm", &k);
-        k = rotated(&k);
+        k = rotated(&k, shared);
         k = k.transpose(1, 2);
         v = heads("self_attn.v_proj", a.kv_heads);
         v = tape.within("self_attn.v_norm", || norm_by_power(&v, None));

@@ -47,6 +47,14 @@ pub fn layer<'t>(layer: &Layer<'t>, plan: &Plan, x: Tensor<'t>, shared: &Shared<
     }
 }
 
+/// `apply_rotary_pos_emb(x, cos, sin, unsqueeze_dim=2)`.
+pub(super) fn rotated<'t>(x: &Tensor<'t>, shared: &Shared<'t>) -> Tensor<'t> {
+    x.tape().within("self_attn", || {
+        let table = |table: &Tensor<'t>| table.transpose(1, 2);
+        rotate_by(x, &table(&shared.cos), &table(&shared.sin))
+    })
+}
+
 /// `Gemma4TextAttention.forward`.
 fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared<'t>) -> Attended<'t> {
     let (tape, index) = (x.tape(), layer.index.into());
@@ -55,17 +63,10 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
         let shape = [plan.batch, plan.seq, n, a.head_dim];
         layer.linear(path, x).reshape(&shape)
     };
-    // `apply_rotary_pos_emb(x, cos, sin, unsqueeze_dim=2)`
-    let rotated = |x: &Tensor<'t>| {
-        tape.within("self_attn", || {
-            let table = |table: &Tensor<'t>| table.transpose(1, 2);
-            rotate_by(x, &table(&shared.cos), &table(&shared.sin))
-        })
-    };
     let normed = tape.saved_again();
     let mut q = heads("self_attn.q_proj", a.heads);
     q = layer.norm(plan, "self_attn.q_norm", &q);
-    q = rotated(&q);
+    q = rotated(&q, shared);
     q = q.transpose(1, 2);
     let queried = tape.saved_again();
     let key = u8::from(plan.arch.is_windowed(index));
@@ -82,7 +83,7 @@ fn attention<'t>(layer: &Layer<'t>, plan: &Plan, x: &Tensor<'t>, shared: &Shared
             false => heads("self_attn.v_proj", a.kv_heads),
         };
         k = layer.norm(plan, "self_attn.k_norm", &k);
-        k = rotated(&k);
+        k = rotated(&k, shared);
         k = k.transpose(1, 2);
         v = tape.within("self_attn.v_norm", || norm_by_power(&v, None));
         v = v.transpose(1, 2);
