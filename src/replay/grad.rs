@@ -2,9 +2,9 @@
 //! (`tools/autograd/derivatives.yaml`, `torch/csrc/autograd/FunctionsManual.cpp`).
 
 use super::autograd::{MAX_EDGES, MAX_OUTPUTS};
+use super::binary::promote;
 use super::dtype::Dtype;
 use super::layout::Layout;
-use super::ops::promote;
 use super::tape::{Inner, NONE};
 
 /// The backward formula of a node.
