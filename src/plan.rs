@@ -16,8 +16,8 @@ use crate::model::{Architecture, ExpertStorage, Family, HfConfig, Part};
 use crate::quant::Kept;
 use crate::replay::{Device, Dtype};
 use crate::scenario::{
-    Attention, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Objective, Optimizer, Release,
-    Scenario, SdpaBackend, Stack, Transformers,
+    Attention, Checkpointing, FieldError, Float8, Harness, Method, ModelRef, Objective, Optimizer, Qat,
+    Release, Scenario, SdpaBackend, Stack, Transformers,
 };
 
 pub use crate::quant::Storage;
@@ -46,6 +46,8 @@ pub struct Plan {
     pub generic: bool,
     /// Unsloth: the release.
     pub release: Release,
+    /// Unsloth: quantization-aware training.
+    pub qat: Qat,
     /// Unsloth: the sequences of a micro-batch lie in one row.
     pub padding_free: bool,
     /// Unsloth: documents in a sequence.
@@ -312,6 +314,7 @@ impl Plan {
             stack: s.stack,
             generic: s.stack == Stack::Unsloth && unsloth::compiles(s, &arch),
             release: s.release,
+            qat: s.qat,
             // Earlier releases fill rows with documents without telling attention where they end.
             // `unsloth/trainer.py` lists GPT-OSS among the models that are never padding-free.
             padding_free: s.padding_free && s.release == Release::Current && !packs,
@@ -523,6 +526,11 @@ impl Plan {
     /// Unsloth: do hand-written layers run uncompiled? They are compiled from 2026 on for batches that are padded.
     pub fn runs_eagerly(&self) -> bool {
         self.padding_free || self.release != Release::Current
+    }
+
+    /// Unsloth: does generated code run the layers?
+    pub fn is_compiled(&self) -> bool {
+        self.stack == Stack::Unsloth && (self.generic || !self.runs_eagerly())
     }
 
     /// Tokens of a row as the model sees it.

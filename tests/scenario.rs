@@ -4,7 +4,7 @@ use plimsoll::catalog;
 use plimsoll::model::HfConfig;
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -173,6 +173,11 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                 Release::AllLogits
             } else {
                 Release::Current
+            },
+            qat: if stack == Stack::Unsloth && use_cache {
+                Qat::Int4
+            } else {
+                Qat::Off
             },
             transformers: if padding {
                 Transformers::ShiftedLogits

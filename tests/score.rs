@@ -4,7 +4,7 @@
 
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use plimsoll::score::{self, Measured, Quantities, Row, RowScore};
 use proptest::prelude::*;
@@ -71,6 +71,7 @@ fn a_case_that_says_nothing_has_the_defaults_of_the_measuring_program() {
             objective: Objective::Sft,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
+            qat: Qat::Off,
             transformers: Transformers::Current,
             memory_gib: None,
             clip: true,
@@ -134,6 +135,7 @@ fn every_field_of_a_case_reaches_the_scenario() {
             objective: Objective::Sft,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
+            qat: Qat::Off,
             transformers: Transformers::Current,
             memory_gib: None,
             clip: false,

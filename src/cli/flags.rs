@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Objective, Optimizer,
-    Release, SdpaBackend, Stack, Transformers, WeightFormat,
+    Qat, Release, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// What the user changed. A switch may be given alone or with `true` or `false`.
@@ -125,6 +125,8 @@ pub(super) struct Flags {
     loader: Option<String>,
     #[arg(long, value_name = "VERSION", help_heading = DETAILS, help = one_of("Unsloth's release", Release::ALL))]
     release: Option<String>,
+    #[arg(long, value_name = "SCHEME", help_heading = DETAILS, help = one_of("Unsloth's quantization-aware training (qat_scheme)", Qat::ALL))]
+    qat: Option<String>,
     #[arg(long, value_name = "VERSION", help_heading = DETAILS, help = one_of("Hugging Face: the release of transformers", Transformers::ALL))]
     transformers: Option<String>,
 }
@@ -181,6 +183,7 @@ impl Flags {
             ("objective", &self.objective),
             ("loader", &self.loader),
             ("release", &self.release),
+            ("qat", &self.qat),
             ("transformers", &self.transformers),
             ("gpu", &self.gpu),
         ]

@@ -7,7 +7,7 @@ use super::transformers::PEAKS;
 use super::{Written, lora_keys, trainer_keys};
 use crate::catalog;
 use crate::scenario::{
-    Attention, Autocast, Checkpointing, Method, ModelRef, Scenario, Stack, Targets, WeightFormat,
+    Attention, Autocast, Checkpointing, Method, ModelRef, Qat, Scenario, Stack, Targets, WeightFormat,
 };
 use serde_json::json;
 
@@ -183,6 +183,9 @@ fn adapter(run: &Scenario) -> Vec<Line> {
         }
     }
     lines.extend([checkpointing(run), plain("random_state", 3407)]);
+    if run.qat != Qat::Off {
+        lines.push(line("qat_scheme", run.qat.slug(), run.qat.note()));
+    }
     lines
 }
 

@@ -7,7 +7,7 @@ use crate::model::{Architecture, Family, OldNames, PartKind};
 use crate::quant::Storage;
 use crate::replay::Dtype;
 use crate::scenario::{
-    Attention, Checkpointing, Harness, Loader, Method, Objective, Release, Scenario, Targets,
+    Attention, Checkpointing, Harness, Loader, Method, Objective, Qat, Release, Scenario, Targets,
 };
 
 /// The kernel of packed segments: grouped heads where flash runs, else heads repeated before the call
@@ -74,7 +74,11 @@ pub(super) fn check(
         Release::Current => own(s, arch, weights, compiles, capability),
         _ => past(s, weights, compiles, capability),
     };
-    for (used, what) in own.into_iter().chain(shared(s, weights)) {
+    let qat = (
+        s.qat != Qat::Off && !can_fake_quantize(s, arch, weights, compiles),
+        "quantization-aware training in other runs than of adapters alone, without dropout, on all linear layers of a hand-written model in 16 bit",
+    );
+    for (used, what) in own.into_iter().chain(shared(s, weights)).chain([qat]) {
         if used {
             return not_modelled(format!("{what}: not modelled yet"));
         }
@@ -95,6 +99,18 @@ fn is_all_fused(s: &Scenario, arch: &Architecture) -> bool {
         })
     });
     all && s.lora.dropout == 0.0
+}
+
+/// Do fused functions make and hold all fake-quantized weights?
+fn can_fake_quantize(s: &Scenario, arch: &Architecture, weights: &Weights, compiles: bool) -> bool {
+    s.method == Method::Lora
+        && s.release == Release::Current
+        && s.objective == Objective::Sft
+        && s.padding_free
+        && !compiles
+        && weights.storage == Storage::Plain
+        && s.lora.modules_to_save.is_empty()
+        && is_all_fused(s, arch)
 }
 
 /// What the layers of earlier releases lack.
@@ -141,10 +157,6 @@ fn own(
                 "preference tuning with trained embeddings and heads",
             ),
             (
-                !s.padding_free && capability.0 < 8,
-                "Unsloth's compiled layers in fp16 (padded batches on cards before capability 8.0)",
-            ),
-            (
                 !s.padding_free && s.lora.dropout > 0.0,
                 "Unsloth's compiled layers with dropout in the adapters",
             ),
@@ -171,6 +183,7 @@ fn own(
         ];
     }
     let is_gemma = arch.family == Family::Gemma3;
+    let has_tower = matches!(super::towers(s), Ok(weights) if weights > 0);
     let is_gpt_oss = arch.family == Family::GptOss;
     let is_phi = arch.family == Family::Phi3;
     // Experts in every layer, and none that sees every token.
@@ -219,8 +232,8 @@ fn own(
             "layers of GPT-OSS left in 16 bit under Unsloth",
         ),
         (
-            is_gemma && s.method == Method::Full,
-            "full fine-tuning of Gemma 3 with Unsloth",
+            is_gemma && s.method == Method::Full && (capability < (8, 0) || has_tower),
+            "full fine-tuning of Gemma 3 with Unsloth on cards without bf16, or with a vision tower",
         ),
         (is_fp8(weights.storage), "FP8 weights in compiled layers"),
         (

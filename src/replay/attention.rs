@@ -37,6 +37,24 @@ pub struct Device {
     pub multiprocessors: u64,
 }
 
+impl Device {
+    /// Bytes of the second-level cache of the largest common card of this capability (public specifications: T4 4 MiB,
+    /// A100 40, RTX 3090 6, RTX 4090 72, H100 50, B200 126, RTX 5090 96).
+    pub fn cache_bytes(&self) -> u64 {
+        let mebibytes = match self.capability {
+            (7, 5) => 4,
+            (8, 0) => 40,
+            (8, 9) => 72,
+            (8, _) => 6,
+            (9, _) => 50,
+            (10 | 11, _) => 126,
+            (12.., _) => 96,
+            _ => 6,
+        };
+        mebibytes << 20
+    }
+}
+
 /// `at::empty_like`: dense, the dimensions in the order of the strides.
 fn empty_like(inner: &Inner, id: u32) -> Layout {
     Layout::elementwise(&[&inner.records[id as usize].layout])

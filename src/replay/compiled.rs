@@ -5,7 +5,7 @@ use super::attention::{Shape, flash_splits, round_up, rounded_head_dim};
 use super::dtype::Dtype;
 use super::embedding;
 use super::layout::Layout;
-use super::tape::{NONE, Tape, Tensor};
+use super::tape::{Inner, NONE, Sink, Tape, Tensor};
 use crate::estimate::Category;
 
 impl Tape {
@@ -67,6 +67,35 @@ impl Tape {
             inner.free_scratch(scratch);
         }
         gradients.map(|id| Tensor { tape: self, id })
+    }
+}
+
+impl Tape {
+    /// Do kernels run for the first time? Inductor then tries several forms of each, clearing the card's cache between two
+    /// tries by a buffer as large as that (`torch/_inductor/runtime/benchmarking.py: InductorBenchmarker.benchmark_gpu`).
+    pub fn kernels_are_new(&self, are: bool) {
+        let mut inner = self.inner.borrow_mut();
+        inner.tuner = if are { inner.device.cache_bytes() } else { 0 };
+    }
+
+    /// A kernel of generated code runs, its operands and results alive.
+    pub fn generated_kernel(&self) {
+        self.inner.borrow_mut().generated_kernel();
+    }
+}
+
+impl Inner {
+    /// See [`Tape::generated_kernel`].
+    pub(super) fn generated_kernel(&mut self) {
+        // Folded steps find every workspace there from the beginning (see `touch_workspace`).
+        let folded = matches!(self.sink, Sink::Fold(_));
+        let too_early = if folded && !self.workspaces[1] {
+            self.workspace_bytes
+        } else {
+            0
+        };
+        let buffer = self.scratch(self.tuner.saturating_sub(too_early), "benchmark_gpu");
+        self.free_scratch(buffer);
     }
 }
 

@@ -145,6 +145,14 @@ impl Inner {
         self.efficient_backward(contiguous, s, out);
     }
 
+    /// The gradients of queries, keys and values, with as many heads each.
+    pub(super) fn efficient_input_gradients(&mut self, s: Shape) -> [u32; 3] {
+        let mut out = [NONE; MAX_EDGES];
+        self.efficient_backward(true, s, &mut out);
+        let [queries, keys, values, ..] = out;
+        [queries, keys, values]
+    }
+
     fn efficient_backward(&mut self, contiguous: bool, s: Shape, out: &mut [u32; MAX_EDGES]) {
         const OP: &str = "efficient_attention_backward";
         let like =
@@ -182,10 +190,8 @@ impl Inner {
 impl Tape {
     /// The gradients of queries, keys and values, with as many heads each, where the graph is not the tape's own.
     pub fn efficient_backward(&self, s: Shape) -> [Tensor<'_>; 3] {
-        let mut out = [NONE; MAX_EDGES];
-        self.inner.borrow_mut().efficient_backward(true, s, &mut out);
-        let [queries, keys, values, ..] = out;
-        [queries, keys, values].map(|id| Tensor { tape: self, id })
+        let ids = self.inner.borrow_mut().efficient_input_gradients(s);
+        ids.map(|id| Tensor { tape: self, id })
     }
 }
 

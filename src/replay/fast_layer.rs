@@ -19,6 +19,17 @@ pub struct CompiledShape {
     pub width: u64,
     /// Are queries and keys normed?
     pub head_norms: bool,
+    /// Does the memory-efficient kernel attend, for which the keys and values of grouped heads are repeated?
+    pub efficient: bool,
+    /// Have queries, keys and values a bias? Their adapters then run as PEFT wrote them, outside of fused functions.
+    pub biases: bool,
+}
+
+impl CompiledShape {
+    /// Are there more keys and values than the projections make?
+    fn repeats(&self) -> bool {
+        self.efficient && self.attention.kv_heads != self.attention.heads
+    }
 }
 
 /// The linear layers, in order: queries, keys, values, output, gate, up, down.
@@ -47,6 +58,9 @@ struct Saved {
     attention: [u32; 7],
     /// Behind attention.
     middle: u32,
+    /// Of queries, keys and values with a bias: both matrices of the adapter in the dtype of the layer, and the product
+    /// between them.
+    apart: [u32; 9],
     gate: u32,
     up: u32,
 }
@@ -122,16 +136,23 @@ impl Inner {
     }
 
     /// The graph without gradients: Inductor plans one pool of the MLP's width and reuses it.
-    fn compiled_inference(&mut self, sizes: &Sizes, s: &Shape) -> u32 {
+    fn compiled_inference(&mut self, sizes: &Sizes, shape: &CompiledShape) -> u32 {
+        let s = &shape.attention;
         let out = self.buffer(sizes, sizes.hidden);
         let pool = self.buffer(sizes, sizes.width.max(sizes.queries + 2 * sizes.keys));
+        // Repeated keys and values lie where a half of the MLP will.
+        let early = (shape.efficient).then(|| self.buffer(sizes, sizes.width.max(2 * sizes.queries)));
         let attended = self.flash_results(sizes, s);
         self.touch_workspace();
+        if shape.biases {
+            self.touch_lt_workspace();
+        }
         self.give_back([attended[3], attended[2], attended[1]]);
         let projected = self.buffer(sizes, sizes.hidden);
         self.release(attended[0]);
-        let halves = [0, 1].map(|_| self.buffer(sizes, sizes.width));
-        self.give_back(halves);
+        let first = early.unwrap_or_else(|| self.buffer(sizes, sizes.width));
+        let second = self.buffer(sizes, sizes.width);
+        self.give_back([first, second]);
         self.give_back([projected, pool]);
         out
     }
@@ -143,13 +164,19 @@ impl Inner {
         let weight = self.unpack(sizes, h, q);
         let queries = self.buffer(sizes, q);
         self.touch_workspace();
+        let mut apart = [NONE; 9];
+        if shape.biases {
+            self.touch_lt_workspace();
+            let parts = [h, sizes.rows, q, h, sizes.rows, k, h, sizes.rows, k];
+            apart = parts.map(|columns| self.part(sizes, columns));
+        }
         let (part, reduced) = (self.part(sizes, h), self.part(sizes, sizes.rows));
         let narrow = self.unpack(sizes, h, k);
         let keys = self.buffer(sizes, k);
         let other = self.part(sizes, k);
         let values = self.buffer(sizes, k);
         self.give_back([narrow, other]);
-        let turned = [self.buffer(sizes, q), self.buffer(sizes, k)];
+        let mut turned = [self.buffer(sizes, q), self.buffer(sizes, k)];
         let mut before_norms = [NONE; 4];
         let mut reused = NONE;
         if shape.head_norms {
@@ -159,6 +186,13 @@ impl Inner {
         } else {
             self.release(keys);
             reused = queries;
+        }
+        let mut values = values;
+        if shape.repeats() {
+            for one in [&mut turned[1], &mut values] {
+                self.release(*one);
+                *one = self.buffer(sizes, q);
+            }
         }
         let attended = self.flash_results(sizes, &shape.attention);
         // The output projection takes the memory of the queries where that fits; the residual is added to it there.
@@ -201,6 +235,7 @@ impl Inner {
                 attended[3],
             ],
             middle,
+            apart,
             gate,
             up,
         };
@@ -247,6 +282,7 @@ impl Inner {
         self.give_back([weight]);
         let (wide, reduced) = (self.part(&sizes, f), self.part(&sizes, sizes.rows));
         let [product, d_up, d_gate] = [0, 1, 2].map(|_| self.buffer(&sizes, f));
+        self.generated_kernel();
         self.give_back([saved.gate, saved.up, incoming, wide]);
         let small = [h, h, h, f, f, f].map(|columns| self.part(&sizes, columns));
         self.release(product);
@@ -271,12 +307,20 @@ impl Inner {
             self.release(gradient);
             gradient = own;
         }
-        let d_turned = self.compiled_attention_gradients(&sizes, &layer.shape.attention);
+        let d_turned = match layer.shape.efficient {
+            true => self.efficient_input_gradients(layer.shape.attention),
+            false => self.compiled_attention_gradients(&sizes, &layer.shape.attention),
+        };
         self.release(gradient);
         let [queries, keys, values, attended, lse, state, unused] = saved.attention;
         self.give_back([keys, attended, lse, state, unused, values]);
         let [d_queries, d_keys, d_values] = d_turned;
         let turned_back = self.buffer(&sizes, k);
+        let summed = if layer.shape.repeats() {
+            self.buffer(&sizes, k)
+        } else {
+            NONE
+        };
         self.release(d_keys);
         if layer.shape.head_norms {
             let own = self.buffer(&sizes, q);
@@ -287,7 +331,8 @@ impl Inner {
         self.release(queries);
         self.give_back([weight, reduced]);
         let weight = self.unpack(&sizes, h, k);
-        self.give_back([turned_back, weight, d_values]);
+        self.give_back([turned_back, summed, weight, d_values]);
+        self.give_back(saved.apart);
         let qkv = self.compiled_adapter_gradients(&layer, &sizes, &[0, 1, 2]);
         self.give_back([saved.normed[0][0], saved.normed[0][1], d_queries]);
         for b in buffers {
@@ -295,6 +340,8 @@ impl Inner {
                 self.release(b);
             }
         }
+        // Layers before it run the same kernels.
+        self.tuner = 0;
         self.release(saved.input);
         let of = self.nodes[node as usize].inputs[0];
         match of {
@@ -350,7 +397,7 @@ impl<'t> Tensor<'t> {
         let leaves = || adapters.iter().flat_map(|(leaves, ..)| *leaves);
         let ids: Vec<u32> = std::iter::once(self.id).chain(leaves()).collect();
         if !inner.records_grad(&ids) {
-            let out = inner.compiled_inference(&sizes, &shape.attention);
+            let out = inner.compiled_inference(&sizes, shape);
             let shaped = inner.alias(out, layout.dense(), false);
             inner.release(out);
             return Tensor {

@@ -2,6 +2,7 @@
 //! whole gated MLP, each one autograd function that keeps its input and little else.
 
 use super::dtype::Dtype;
+use super::fake_quantized::fakes;
 use super::grad::Gradient;
 use super::layout::Layout;
 use super::tape::{Inner, NONE, Tape, Tensor};
@@ -55,6 +56,8 @@ pub struct FastLinear<'a, 't> {
     /// As up to the end of 2024: the adapter's product is a tensor of its own, then added; a packed weight is unpacked
     /// into memory of its own.
     pub apart: bool,
+    /// The base weight, where products take a fake-quantized copy of it.
+    pub fake: Option<&'a Tensor<'t>>,
     /// Where its weight was unpacked last: each weight keeps that until it is unpacked again (`_NF4Plan`).
     pub plan: &'a RefCell<Option<Tensor<'t>>>,
 }
@@ -174,6 +177,7 @@ impl<'t> Tensor<'t> {
         dropout: bool,
         buffer: &UnpackBuffer<'t>,
     ) -> [Tensor<'t>; 3] {
+        let fakes = fakes(&linears);
         let mut masks = Vec::new();
         let outputs = self.tape.no_grad(|| {
             let mut dropped = None;
@@ -188,7 +192,7 @@ impl<'t> Tensor<'t> {
         });
         let node = self.fast_node(Kind::Qkv, "LoRA_QKVBackward", &linears, dropout);
         if let Some(node) = node {
-            self.save_fast(node, &[], &masks);
+            self.save_fast(node, &[], &masks, &fakes);
             let mut inner = self.tape.inner.borrow_mut();
             for (output, tensor) in outputs.iter().enumerate() {
                 inner.set_node(tensor.id, node, output as u8);
@@ -204,6 +208,7 @@ impl<'t> Tensor<'t> {
         dropout: bool,
         buffer: &UnpackBuffer<'t>,
     ) -> Tensor<'t> {
+        let fakes = fakes(&[linear]);
         let mut masks = Vec::new();
         let out = self.tape.no_grad(|| {
             let dropped = dropout.then(|| {
@@ -214,7 +219,7 @@ impl<'t> Tensor<'t> {
             linear.product(self, dropped.as_ref(), buffer)
         });
         if let Some(node) = self.fast_node(Kind::Single, "LoRA_WBackward", &[linear], dropout) {
-            self.save_fast(node, &[], &masks);
+            self.save_fast(node, &[], &masks, &fakes);
             self.tape.inner.borrow_mut().set_node(out.id, node, 0);
         }
         out
@@ -227,6 +232,7 @@ impl<'t> Tensor<'t> {
         dropout: bool,
         buffer: &UnpackBuffer<'t>,
     ) -> Tensor<'t> {
+        let fakes = fakes(&[gate, up, down]);
         let mut masks = Vec::new();
         let (e, g, out) = self.tape.no_grad(|| {
             let mut dropped = None;
@@ -253,7 +259,7 @@ impl<'t> Tensor<'t> {
         });
         let node = self.fast_node(Kind::Mlp, "LoRA_MLPBackward", &[gate, up, down], dropout);
         if let Some(node) = node {
-            self.save_fast(node, &[&e, &g], &masks);
+            self.save_fast(node, &[&e, &g], &masks, &fakes);
             self.tape.inner.borrow_mut().set_node(out.id, node, 0);
         }
         out
@@ -286,8 +292,12 @@ impl<'t> Tensor<'t> {
         Some(node)
     }
 
-    fn save_fast(&self, node: u32, halves: &[&Tensor<'t>], masks: &[Tensor<'t>]) {
+    fn save_fast(&self, node: u32, halves: &[&Tensor<'t>], masks: &[Tensor<'t>], fakes: &[Tensor<'t>]) {
         let mut inner = self.tape.inner.borrow_mut();
+        // `ctx.custom_saved_tensors` is an attribute: what it holds goes with the graph.
+        for fake in fakes {
+            inner.keep_with_graph(fake.id);
+        }
         inner.save(node, X, self.id);
         for (slot, half) in halves.iter().enumerate() {
             inner.save(node, GATE + slot, half.id);

@@ -22,6 +22,7 @@ mod engine;
 mod entry;
 mod expand;
 mod expandable;
+mod fake_quantized;
 mod fast_cross_entropy;
 mod fast_kernels;
 mod fast_layer;

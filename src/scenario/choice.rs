@@ -209,6 +209,14 @@ choice! {
 }
 
 choice! {
+    /// Quantization-aware training: what frozen weights are rounded to and back whenever they are used (`qat_scheme`).
+    Qat, "qat" {
+        Off = "none", "off", "weights are used as they are";
+        Int4 = "int4", "int4", "every linear layer multiplies with a copy of its weight that is rounded to 4 bit in groups of 128 and back; the copies live as long as the layer's graph";
+    }
+}
+
+choice! {
     /// The release of transformers, named by the last one that allocates so.
     Transformers, "transformers" {
         ShiftedLogits = "4.48", "transformers up to 4.48", "the loss copies the fp32 logits once more to shift them; SDPA gets repeated keys and values";

@@ -2,7 +2,8 @@
 
 use super::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat, fields,
+    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    fields,
 };
 
 impl Scenario {
@@ -65,6 +66,7 @@ impl Scenario {
             objective: Objective::Sft,
             loader: Loader::FastLanguageModel,
             release: Release::Current,
+            qat: Qat::Off,
             transformers: Transformers::Current,
             clip: true,
             use_cache: false,

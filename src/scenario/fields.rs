@@ -76,6 +76,7 @@ pub(super) const ALL: &[Field] = &[
     field!(objective),
     field!(loader),
     field!(release),
+    field!(qat),
     field!(transformers),
     field!(clip),
     field!(use_cache),

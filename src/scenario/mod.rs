@@ -18,7 +18,7 @@ mod weights;
 
 pub use choice::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Objective, Optimizer,
-    Release, SdpaBackend, Stack, Transformers, WeightFormat,
+    Qat, Release, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 pub use fields::Difference;
@@ -137,6 +137,8 @@ pub struct Scenario {
     pub loader: Loader,
     /// Unsloth: the release.
     pub release: Release,
+    /// Unsloth: quantization-aware training.
+    pub qat: Qat,
     /// Hugging Face: the release of transformers.
     pub transformers: Transformers,
     /// Gradient clipping (`max_grad_norm` above zero).

@@ -3,8 +3,8 @@
 use super::limits::{self, Limit};
 use super::size::Size;
 use super::{
-    Checkpointing, FieldError, Method, ModelRef, Objective, Scenario, Stack, WeightFormat, config_problems,
-    lora_problems, quoted,
+    Checkpointing, FieldError, Method, ModelRef, Objective, Qat, Scenario, Stack, WeightFormat,
+    config_problems, lora_problems, quoted,
 };
 use crate::catalog::{self, Gpu};
 
@@ -154,6 +154,10 @@ impl Scenario {
         if self.objective == Objective::Dpo && (self.stack == Stack::Hf || self.packing > 1) {
             let problem = "preferences are modelled on the Unsloth stack without packing";
             return Some(FieldError::new("objective", problem));
+        }
+        if self.qat != Qat::Off && self.stack == Stack::Hf {
+            let problem = "quantization-aware training is modelled on the Unsloth stack";
+            return Some(FieldError::new("qat", problem));
         }
         if !self.lengths.is_empty() && (self.stack == Stack::Hf || self.packing > 1) {
             let problem = "sequences of several lengths are modelled on the Unsloth stack without packing";

@@ -12,7 +12,7 @@ use super::{Measured, Origin, Refusal, Row};
 use crate::model::HfConfig;
 use crate::scenario::{
     AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 
 /// Reads a row that has a `case` and a `result`.
@@ -89,6 +89,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         objective: Objective::Sft,
         loader: Loader::FastLanguageModel,
         release: Release::Current,
+        qat: Qat::Off,
         transformers: Transformers::Current,
         memory_gib: None,
         clip: case.take("clip", Some(1.0))?.is_some_and(|norm| norm > 0.0),

@@ -9,7 +9,7 @@ use super::{Origin, Refusal, Row, draws};
 use crate::catalog::{self, Model};
 use crate::model::HfConfig;
 use crate::scenario::{
-    Checkpointing, Loader, Lora, Method, ModelRef, Objective, Optimizer, Scenario, Stack, Targets,
+    Checkpointing, Loader, Lora, Method, ModelRef, Objective, Optimizer, Qat, Scenario, Stack, Targets,
     WeightFormat,
 };
 
@@ -44,7 +44,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         let _: Value = case.take(known_not_to_matter, Value::Null)?;
     }
     let (method, weights, skip_modules) = load(&mut case)?;
-    let lora = lora(&mut case)?;
+    let (lora, qat) = lora(&mut case)?;
     let method = if lora.is_none() { Method::Full } else { method };
     let defaults = Scenario::for_stack(Stack::Unsloth, method);
     let (compute_capability, memory_gib) = card(&mut case)?;
@@ -67,6 +67,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         seq,
         packing,
         padding_free,
+        qat,
         lengths,
         loader: match case.take("loader", "auto".to_string())?.as_str() {
             "auto" | "FastLanguageModel" => Loader::FastLanguageModel,
@@ -159,11 +160,19 @@ fn load(case: &mut Fields) -> Result<(Method, WeightFormat, Vec<String>), Refusa
 }
 
 /// Adapters; without them every weight is trained. Embedding and head among the targets are trained whole.
-fn lora(case: &mut Fields) -> Result<Option<Lora>, Refusal> {
+fn lora(case: &mut Fields) -> Result<(Option<Lora>, Qat), Refusal> {
     let default = serde_json::json!({});
     let given: Option<Map<String, Value>> = case.take("lora", default.as_object().cloned())?;
-    let Some(given) = given else { return Ok(None) };
+    let Some(given) = given else {
+        return Ok((None, Qat::Off));
+    };
     let mut given = Fields::new("lora.", given);
+    let qat = match given.take::<Option<String>>("qat_scheme", None)? {
+        None => Qat::Off,
+        Some(scheme) => scheme
+            .parse()
+            .map_err(|_| not_modelled("lora.qat_scheme", &scheme))?,
+    };
     let all = [
         "q_proj",
         "k_proj",
@@ -187,7 +196,7 @@ fn lora(case: &mut Fields) -> Result<Option<Lora>, Refusal> {
         ..Lora::default()
     };
     given.finish()?;
-    Ok(Some(read))
+    Ok((Some(read), qat))
 }
 
 /// Documents in a row: `packing` lays as many as fit into `seq` tokens behind each other.

@@ -84,7 +84,9 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
         let kind = &mut kinds[at];
         let new = index < apart || !std::mem::replace(&mut kind.met, index >= apart);
         // The input of the last layer is not taken off the GPU.
-        let apart_at_the_end = plan.checkpointing == Checkpointing::Unsloth || detail == Detail::Ends;
+        // And the first backward pass over a compiled layer is that of the last.
+        let apart_at_the_end =
+            plan.checkpointing == Checkpointing::Unsloth || plan.is_compiled() || detail == Detail::Ends;
         let alone = (new && detail != Detail::Kinds) || (apart_at_the_end && index + 1 == layers);
         if new {
             bounded = index + 1;

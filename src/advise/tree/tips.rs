@@ -5,7 +5,7 @@ use super::solved;
 use crate::advise::levers::{Cost, Effect, Remedy};
 use crate::catalog;
 use crate::scenario::{
-    Autocast, Checkpointing, Difference, Method, ModelRef, Optimizer, Scenario, Stack, WeightFormat,
+    Autocast, Checkpointing, Difference, Method, ModelRef, Optimizer, Qat, Scenario, Stack, WeightFormat,
 };
 use serde::Serialize;
 
@@ -77,7 +77,9 @@ impl Tip {
         match self {
             Tip::Remedy => advised.take_remedy(known.remedy),
             Tip::Seq | Tip::Model | Tip::Card => advised.solve(self, known),
-            Tip::Qat => advised.refused = Some("quantization-aware training is not modelled".into()),
+            Tip::Qat if known.scenario.stack == Stack::Hf => {
+                advised.refused = Some("quantization-aware training is modelled on the Unsloth stack".into());
+            }
             _ => {
                 let after = self.change(known.scenario);
                 let variant = variant(&after);
@@ -158,6 +160,11 @@ impl Tip {
                     run.set_method(Method::Qlora);
                 }
                 run.set_weights(WeightFormat::Dynamic4bit);
+            }
+            Tip::Qat => {
+                // What is rounded in training must not be packed before.
+                run.set_weights(WeightFormat::Bf16);
+                run.qat = Qat::Int4;
             }
             _ => {}
         }

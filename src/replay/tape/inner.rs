@@ -126,6 +126,8 @@ pub(in crate::replay) struct Inner {
     pub fused: Vec<FastLora>,
     /// Compiled layers of Unsloth in the graph.
     pub compiled: Vec<CompiledLayer>,
+    /// What Inductor's tuner holds beside kernels that run for the first time; 0 where none does.
+    pub tuner: u64,
     /// The recording has ended.
     pub closed: bool,
 }

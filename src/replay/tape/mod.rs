@@ -92,6 +92,7 @@ impl Tape {
             outlive: Vec::new(),
             fused: Vec::new(),
             compiled: Vec::new(),
+            tuner: 0,
             closed: false,
         };
         Tape {
@@ -162,6 +163,11 @@ impl Tape {
     /// A first matrix product takes the workspace.
     pub fn touch_workspace(&self) {
         self.inner.borrow_mut().touch_workspace();
+    }
+
+    /// As [`Tape::touch_workspace`], of cuBLASLt.
+    pub fn touch_lt_workspace(&self) {
+        self.inner.borrow_mut().touch_lt_workspace();
     }
 
     /// Names the place of what follows; returns the place before, to be restored.

@@ -2,8 +2,9 @@
 
 use super::layer::{MLP, OUTPUT, QKV};
 use super::model::Model;
-use crate::plan::Plan;
+use crate::plan::{AttentionKernel, Plan};
 use crate::replay::{AttentionShape, CompiledShape, Place, Tensor};
+use crate::stack::hf::model::Module;
 
 impl<'t> Model<'t> {
     /// `decoder_layer(hidden_states)` of the recorded layer at this position, compiled.
@@ -34,6 +35,10 @@ impl<'t> Model<'t> {
             },
             width: plan.arch.mlp.width,
             head_norms: a.query_norm.is_some(),
+            efficient: plan.attention != AttentionKernel::Flash,
+            biases: layer.parts.iter().any(|(part, module)| {
+                part.path == QKV[0] && matches!(module, Module::Linear(linear) if linear.bias.is_some())
+            }),
         };
         let tape = x.tape();
         let outer = tape.enter(Place {

@@ -52,7 +52,7 @@ pub fn labelled(plan: &Plan) -> u64 {
 pub fn route(plan: &Plan) -> Route {
     let (vocabulary, width, rows) = (plan.arch.vocab.max(1), plan.arch.hidden, labelled(plan));
     let small = plan.memory.is_some_and(|bytes| bytes <= SMALL_CARD_BYTES);
-    let trains_head = plan.lora.as_ref().is_some_and(|lora| lora.saves[1]);
+    let trains_head = plan.lora.as_ref().is_none_or(|lora| lora.saves[1]);
     let tiles = plan.device.capability.0 >= 8
         && vocabulary.div_ceil(SPLIT_COLUMNS) > 2
         && !trains_head

@@ -43,16 +43,16 @@ pub fn turns(plan: &Plan) -> Option<Turns> {
 /// behind.
 pub fn peak(plan: &Plan) -> u64 {
     let tape = Tape::folding(plan.device, plan.workspace_bytes);
-    // Compiled layers in fp32 streams may take more in the first step than in the second.
+    // Compiled layers in fp32 streams may take more in the first step than in the second, and kernels are tuned in it.
     run(
         &tape,
         plan,
         Detail::Segments,
-        if plan.generic { 1..=2 } else { 2..=2 },
+        if plan.is_compiled() { 1..=2 } else { 2..=2 },
     );
     let second = tape.peak();
     drop(tape);
-    match !plan.generic && rope::are_computed_on_the_gpu(plan) {
+    match !plan.is_compiled() && rope::are_computed_on_the_gpu(plan) {
         true => second.max(peak_of_tables(plan)),
         false => second,
     }

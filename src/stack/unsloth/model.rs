@@ -8,7 +8,7 @@ use crate::estimate::Category;
 use crate::model::Family;
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, FastLinear, FastWeight, Group, Tape, Tensor, UnpackBuffer};
-use crate::scenario::Release;
+use crate::scenario::{Qat, Release};
 use crate::stack::Detail;
 use crate::stack::hf::linear::{Base, Linear};
 use crate::stack::hf::model::{Layer, Model as Base16, Module};
@@ -34,6 +34,8 @@ pub struct Model<'t> {
     pub boundaries: Boundaries<'t>,
     /// Are adapters' products made apart?
     apart: bool,
+    /// Do products take fake-quantized copies of the weights?
+    fakes: bool,
     /// Transformers' own layers, compiled.
     pub generic: Option<Compiled<'t>>,
     /// The adapters that preferences are compared with, frozen.
@@ -63,6 +65,7 @@ impl<'t> Model<'t> {
             staging: Staging::default(),
             boundaries: Boundaries::default(),
             apart: plan.release == Release::AllLogits,
+            fakes: plan.qat == Qat::Int4,
             generic: plan.generic.then(Compiled::default),
             reference: Vec::new(),
             _placeholder: (!plan.generic)
@@ -168,7 +171,12 @@ impl<'t> Model<'t> {
             return None;
         };
         let (weight, (a, b)) = fast_parts(linear)?;
+        let fake = match &linear.base {
+            Base::Plain(weight) if self.fakes => Some(weight),
+            _ => None,
+        };
         Some(FastLinear {
+            fake,
             inputs: linear.inputs,
             outputs: linear.outputs,
             weight,

@@ -6,7 +6,7 @@ use super::{checkpoint, loss, past};
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Phase, Tape, Tensor, Waits};
-use crate::scenario::{Checkpointing, Release};
+use crate::scenario::{Checkpointing, Qat, Release};
 use crate::stack::hf::optimizer::States;
 use crate::stack::hf::scaler::Scaler;
 use crate::stack::hf::step::clip_gradients;
@@ -42,6 +42,7 @@ pub fn train<'t>(tape: &'t Tape, plan: &Plan, model: &Model<'t>, steps: RangeInc
         };
         for (micro, batch) in micro_batches.iter().enumerate().take(MICRO_BATCHES as usize) {
             tape.phase(Phase::Forward, step, micro as u8);
+            tape.kernels_are_new(step == 1 && micro == 0 && plan.is_compiled());
             tape.set_autocast(plan.autocast);
             let (mut loss, held) = model.forward(tape, plan, batch);
             tape.set_autocast(None);
@@ -157,8 +158,13 @@ impl<'t> Model<'t> {
         hidden = tape.within("norm", || hidden.fast_rms_norm(&self.base.norm, true));
         let head = self.base.head_weight();
         let mut held: Vec<_> = leaf.into_iter().collect();
+        // `fake_quantize_lm_head_inputs`, once a forward pass.
+        let fake = match plan.qat {
+            Qat::Int4 => tape.within("lm_head", || head.fake_int4()),
+            Qat::Off => None,
+        };
         let loss = tape.within("loss", || match plan.release {
-            Release::Current => loss::loss(tape, plan, hidden, head, batch),
+            Release::Current => loss::loss(tape, plan, hidden, fake.as_ref().unwrap_or(head), batch),
             _ => past::loss(tape, plan, hidden, head, batch, &mut held),
         });
         (loss, held)

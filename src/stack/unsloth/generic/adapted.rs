@@ -53,7 +53,7 @@ pub fn forward_only<'t>(s: &Sizes<'t>, arms: &Arms) -> Tensor<'t> {
     let weight = s.unpacked(&arms[6]);
     let casts = [narrow(s.hidden), narrow(s.mlp), narrow(s.mlp), narrow(s.mlp)];
     let out = s.rows(s.hidden);
-    s.tape.touch_workspace();
+    s.touch_workspaces();
     drop(attend(s));
     let normed = s.rows(s.hidden);
     let inner = [s.rows(rank), s.rows(rank)];
@@ -80,7 +80,7 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Kept<'t>, Tensor<'t>) {
     let first_norm = s.rows(s.hidden);
     let query_weight = s.unpacked(query_arm);
     let base = s.rows(s.queries);
-    s.tape.touch_workspace();
+    s.touch_workspaces();
     let (query_adapter, plain_query, query_spare) = s.adapted(query_arm, base);
     let key_weight = s.unpacked(key_arm);
     let base = s.rows(s.keys);
@@ -203,14 +203,10 @@ pub fn backward<'t>(
     s.tape.touch_workspace();
     drop((through_norm, weight));
     let for_up = s.rows(s.mlp);
-    let for_gate = if s.sandwich {
-        let own = s.rows(s.mlp);
-        drop((kept.gate, kept.up));
-        own
-    } else {
-        drop(kept.gate);
-        kept.up
-    };
+    let own = s.sandwich.then(|| s.rows(s.mlp));
+    s.tape.generated_kernel();
+    drop(kept.gate);
+    let for_gate = own.unwrap_or(kept.up);
     drop((through_down, for_product));
     let (up, through_up) = spares.through(s, up_arm, up_adapter, None, None);
     let weight = s.unpacked(up_arm);

@@ -38,7 +38,7 @@ pub fn forward_only<'t>(s: &Sizes<'t>) -> Tensor<'t> {
     let second = s.rows(s.mlp.max(s.hidden).max(2 * s.keys));
     {
         let [attended, lse, seed, offset] = s.tape.flash(s.attention);
-        s.tape.touch_workspace();
+        s.touch_workspaces();
         drop((offset, seed, lse));
         drop(attended);
     }
@@ -53,7 +53,7 @@ pub fn forward<'t>(s: &Sizes<'t>) -> (Kept<'t>, Tensor<'t>) {
     let first_rstd = s.scalars(1);
     let first_norm = s.rows(s.hidden);
     let plain_query = s.rows(s.queries);
-    s.tape.touch_workspace();
+    s.touch_workspaces();
     let plain_key = s.rows(s.keys);
     let value = s.rows(s.keys);
     let reciprocals = s
@@ -105,6 +105,7 @@ pub fn backward<'t>(
     let for_product = s.rows(f);
     s.tape.touch_workspace();
     let for_up = s.rows(f);
+    s.tape.generated_kernel();
     drop(for_product);
     drop(kept.gate);
     let for_gate = kept.up;

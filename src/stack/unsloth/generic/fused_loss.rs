@@ -40,13 +40,16 @@ pub fn forward<'t>(
         let shape = [size, plan.arch.vocab];
         tape.tensor(&shape, s.dtype, Category::LogitsLoss, "compute_fused_ce_loss")
     };
-    for _ in 0..chunks.min(2) {
+    for chunk in 0..chunks.min(2) {
         let cast = (hidden.dtype() != s.dtype).then(|| s.buffer(size * s.hidden, s.dtype));
         let own = logits();
         tape.touch_workspace();
         let statistics = [(); 4].map(|()| s.buffer(size, Dtype::F32));
         let scale = s.buffer(size, Dtype::F32);
         let gradient = logits();
+        if chunk == 0 {
+            tape.generated_kernel();
+        }
         drop((own, statistics, scale));
         let for_rows = s.buffer(size * s.hidden, s.dtype);
         let for_weight = for_head

@@ -3,7 +3,7 @@
 use super::adapter::Gradients;
 use super::grouped_experts::{self, Records};
 use super::sizes::{Arm, Sizes};
-use super::{adapted, forced, full, gpt_oss, phi, routed};
+use super::{adapted, forced, full, full_sandwich, gpt_oss, phi, routed};
 use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
@@ -22,10 +22,18 @@ const LINEARS: [&str; 7] = [
 ];
 /// Its norms that every family has.
 const NORMS: [&str; 2] = ["input_layernorm", "post_attention_layernorm"];
+/// And of a family that norms what comes out of attention and MLP.
+const SANDWICH_NORMS: [&str; 4] = [
+    "input_layernorm",
+    "post_attention_layernorm",
+    "pre_feedforward_layernorm",
+    "post_feedforward_layernorm",
+];
 
 /// What a layer keeps.
 pub(super) enum Kept<'t> {
     Full(Box<full::Kept<'t>>),
+    FullSandwich(Box<full_sandwich::Kept<'t>>),
     Adapted(Box<adapted::Kept<'t>>),
     GptOss(Box<gpt_oss::Kept<'t>>),
     Phi(Box<phi::Kept<'t>>),
@@ -135,6 +143,7 @@ impl<'a, 't> Step<'a, 't> {
             return forced::forward_only(&self.sizes, &self.arms);
         }
         match self.trains_all {
+            true if self.sizes.sandwich => full_sandwich::forward_only(&self.sizes),
             true => full::forward_only(&self.sizes),
             false => adapted::forward_only(&self.sizes, &self.arms),
         }
@@ -157,6 +166,10 @@ impl<'a, 't> Step<'a, 't> {
             let (kept, out) = forced::forward(&self.sizes, &self.arms);
             return (Kept::Forced(Box::new(kept)), out);
         }
+        if self.trains_all && self.sizes.sandwich {
+            let (kept, out) = full_sandwich::forward(&self.sizes);
+            return (Kept::FullSandwich(Box::new(kept)), out);
+        }
         if self.trains_all {
             let (kept, out) = full::forward(&self.sizes);
             return (Kept::Full(Box::new(kept)), out);
@@ -170,19 +183,12 @@ impl<'a, 't> Step<'a, 't> {
         match kept {
             Kept::Full(kept) => {
                 let (gradient, weights) = full::backward(&self.sizes, *kept, incoming);
-                for (path, gradient) in LINEARS.into_iter().zip(weights.linears) {
-                    self.each_linear(path, |linear| {
-                        if let Base::Plain(weight) = &linear.base {
-                            weight.take_grad(gradient.clone());
-                        }
-                    });
-                }
-                for (path, gradient) in NORMS.into_iter().zip(weights.norms) {
-                    if let Some(weight) = self.layer.weight(path) {
-                        weight.take_grad(gradient);
-                    }
-                }
-                self.rest();
+                self.give_weights(weights.linears, NORMS.into_iter().zip(weights.norms));
+                gradient
+            }
+            Kept::FullSandwich(kept) => {
+                let (gradient, weights) = full_sandwich::backward(&self.sizes, *kept, incoming);
+                self.give_weights(weights.linears, SANDWICH_NORMS.into_iter().zip(weights.norms));
                 gradient
             }
             Kept::GptOss(kept) => self.gpt_oss_backward(*kept, incoming),
@@ -236,6 +242,27 @@ impl<'a, 't> Step<'a, 't> {
         }
         self.give_stacks(stacks);
         gradient
+    }
+
+    /// Hands gradients to the layer's own weights.
+    fn give_weights(
+        &self,
+        linears: [Tensor<'t>; 7],
+        norms: impl Iterator<Item = (&'static str, Tensor<'t>)>,
+    ) {
+        for (path, gradient) in LINEARS.into_iter().zip(linears) {
+            self.each_linear(path, |linear| {
+                if let Base::Plain(weight) = &linear.base {
+                    weight.take_grad(gradient.clone());
+                }
+            });
+        }
+        for (path, gradient) in norms {
+            if let Some(weight) = self.layer.weight(path) {
+                weight.take_grad(gradient);
+            }
+        }
+        self.rest();
     }
 
     /// Hands gradients to the adapters of the experts' stacks.

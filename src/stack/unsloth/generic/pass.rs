@@ -114,7 +114,8 @@ impl<'t> Compiled<'t> {
         let wide = plan.is_packed_gpt_oss();
         let stream = match wide {
             true => Dtype::F32,
-            false if s.is_forced() => s.dtype,
+            // Gemma's norm gives back the dtype of its input.
+            false if s.sandwich => s.dtype,
             false => model.norm.dtype(),
         };
         let mut normed = s.buffer(s.tokens.saturating_mul(s.hidden), stream);
@@ -190,6 +191,7 @@ impl<'t> Compiled<'t> {
                     let through =
                         tape.as_backward("CompiledFunctionBackward", || step.backward(kept, Some(gradient)));
                     drop(input);
+                    tape.kernels_are_new(false);
                     return through;
                 }
                 let restored = input.is_none().then(|| step.restored()).flatten();
@@ -198,12 +200,17 @@ impl<'t> Compiled<'t> {
                 drop(out);
                 drop(gradient);
                 drop((input, restored));
+                tape.kernels_are_new(false);
                 through
             });
         }
         tape.enter_group(Group::default());
         if model.embed.requires_grad() {
             tape.as_backward("EmbeddingBackward0", || {
+                if plan.arch.family.scales_embeddings() {
+                    let unscaled = s.rows(s.hidden);
+                    drop(std::mem::replace(&mut gradient, unscaled));
+                }
                 let dense = tape.embedding_gradient(s.tokens, &model.embed);
                 drop(gradient);
                 model.embed.take_grad(dense);
@@ -242,9 +249,15 @@ fn embed<'t>(s: &Sizes<'t>, plan: &Plan) -> Tensor<'t> {
     embeds
 }
 
-/// Cosines and sines of the batch's positions, for windows too where they differ.
+/// Cosines and sines of the batch's positions, for each kind of layer that the model has where windows have their own
+/// (`modeling_gemma3.py: Gemma3TextModel.forward`, over `set(config.layer_types)`).
 fn rotary_tables<'t>(s: &Sizes<'t>, plan: &Plan) -> Vec<Buffer<'t>> {
-    let sets = if plan.arch.family.has_tables_by_window() {
+    let mixed = || {
+        let mut windowed = (0..plan.arch.layers).map(|layer| plan.arch.is_windowed(layer));
+        let first = windowed.next();
+        windowed.any(|other| Some(other) != first)
+    };
+    let sets = if plan.arch.family.has_tables_by_window() && mixed() {
         2
     } else {
         1

@@ -108,6 +108,7 @@ pub fn backward<'t>(
     s.tape.touch_workspace();
     drop(weight);
     let for_gate_up = s.rows(gate_up_arm.outputs);
+    s.tape.generated_kernel();
     drop((through_down, for_product, kept.gate_up));
     let weight = s.unpacked(gate_up_arm);
     let gradient = s.rows(h);

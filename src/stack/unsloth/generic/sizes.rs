@@ -29,6 +29,8 @@ pub struct Sizes<'t> {
     pub query_norm: bool,
     /// Is there a norm behind attention and MLP too, and attention by flex attention (Gemma 3)?
     pub sandwich: bool,
+    /// Have queries, keys and values a bias?
+    pub biases: bool,
     /// The dtype that is computed in.
     pub dtype: Dtype,
     multiprocessors: u64,
@@ -58,6 +60,7 @@ impl<'t> Sizes<'t> {
             },
             query_norm: a.query_norm.is_some(),
             sandwich: plan.arch.family == Family::Gemma3,
+            biases: a.qkv_bias,
             dtype: plan.dtype,
             multiprocessors: plan.device.multiprocessors,
         }
@@ -67,6 +70,14 @@ impl<'t> Sizes<'t> {
     /// without bf16?
     pub fn is_forced(&self) -> bool {
         self.sandwich && self.dtype == Dtype::F16
+    }
+
+    /// Workspaces of a layer's products: cuBLAS's, and cuBLASLt's where a bias is added.
+    pub fn touch_workspaces(&self) {
+        self.tape.touch_workspace();
+        if self.biases {
+            self.tape.touch_lt_workspace();
+        }
     }
 
     /// A buffer of `elements`.
