@@ -78,7 +78,12 @@ pub(super) fn check(
         s.qat != Qat::Off && !can_fake_quantize(s, arch, weights, compiles),
         "quantization-aware training in other runs than of adapters alone, without dropout, on all linear layers of a hand-written model in 16 bit",
     );
-    for (used, what) in own.into_iter().chain(shared(s, weights)).chain([qat]) {
+    let is_eager = !compiles && s.padding_free && s.release == Release::Current;
+    let dora = (
+        s.lora.use_dora && !(is_eager && s.objective == Objective::Sft && !is_fp8(weights.storage)),
+        "DoRA under Unsloth but in padding-free batches of hand-written layers",
+    );
+    for (used, what) in own.into_iter().chain(shared(s, weights)).chain([qat, dora]) {
         if used {
             return not_modelled(format!("{what}: not modelled yet"));
         }
@@ -237,7 +242,9 @@ fn own(
         ),
         (is_fp8(weights.storage), "FP8 weights in compiled layers"),
         (
-            s.method != Method::Full && !s.lora.modules_to_save.is_empty(),
+            s.method != Method::Full
+                && (s.lora.modules_to_save.iter().any(|name| name != "lm_head")
+                    || (!s.lora.modules_to_save.is_empty() && !is_gemma)),
             "trained embeddings and heads in Unsloth's compiled layers",
         ),
         (
@@ -264,7 +271,6 @@ fn shared(s: &Scenario, weights: &Weights) -> Vec<(bool, &'static str)> {
             "Unsloth on weights in this format",
         ),
         (s.harness != Harness::Trainer, "Unsloth without Trainer"),
-        (s.lora.use_dora, "DoRA under Unsloth"),
         (s.liger, "Liger kernels under Unsloth"),
         (s.padding, "a padding mask under Unsloth"),
         (s.use_cache, "a key-value cache under Unsloth"),

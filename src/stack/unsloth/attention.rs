@@ -14,7 +14,9 @@ pub fn packed<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -
         plan.documents()
     };
     let length = plan.row_length() / documents.max(1);
-    let grouped = plan.attention == AttentionKernel::Flash;
+    // Heads in fp32, as DoRA makes them, are repeated (`_sdpa_flash_takes_gqa`); autocast then narrows them.
+    let narrow = q.dtype() != plan.dtype;
+    let grouped = plan.attention == AttentionKernel::Flash && !narrow;
     let times = if grouped { 1 } else { a.heads / a.kv_heads.max(1) };
     // `x[0, :, start:end].unflatten(1, (n, length)).transpose(0, 1)`
     let split = |x: &Tensor<'t>| {
@@ -25,7 +27,11 @@ pub fn packed<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -
     };
     let q_run = split(q);
     let (k, v) = (k.copy_heads(times), v.copy_heads(times));
-    let (k_run, v_run) = (split(&k), split(&v));
+    let (mut k_run, mut v_run) = (split(&k), split(&v));
+    let mut q_run = q_run;
+    if narrow {
+        [q_run, k_run, v_run] = [q_run, k_run, v_run].map(|x| x.to(plan.dtype));
+    }
     let shape = AttentionShape {
         batch: documents,
         heads: a.heads,
@@ -33,7 +39,7 @@ pub fn packed<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -
         seq: length,
         head_dim: a.head_dim,
         value_dim: a.head_dim,
-        dtype: q.dtype(),
+        dtype: plan.dtype,
         dropout: false,
     };
     let out = match plan.attention {

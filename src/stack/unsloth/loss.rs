@@ -180,12 +180,14 @@ fn fused<'t>(
     let for_rows = (grad_on && rows.requires_grad()).then(|| zeros(rows));
     let for_head = (grad_on && head.requires_grad()).then(|| zeros(head));
     let start = make.scalar(Dtype::F32);
-    let _cast = (head.dtype() != rows.dtype()).then(|| head.to(rows.dtype()));
+    // Products are of the model's dtype; a trained head may be wider, and so may hidden states, as DoRA makes them.
+    let wide = rows.dtype();
+    let _cast = (head.dtype() != plan.dtype).then(|| head.to(plan.dtype));
     let _coefficient = make.scalar(Dtype::F32);
     let log_probabilities = make.of(labelled(plan), Dtype::F32);
     match route(plan) {
-        Route::Tiles { rows, columns } => tiles(plan, make, rows, columns),
-        Route::Chunks { rows } => chunks(plan, make, rows, for_head.is_none()),
+        Route::Tiles { rows, columns } => tiles(plan, make, [rows, columns], wide),
+        Route::Chunks { rows } => chunks(plan, make, rows, for_head.is_none(), wide),
     }
     let loss = {
         let wide = make.of(labelled(plan), Dtype::F64);
@@ -202,8 +204,19 @@ fn fused<'t>(
     (loss, [for_rows, for_head])
 }
 
+/// `_rows_of`, in the dtype of products.
+fn picked_rows<'t>(tape: &'t Tape, plan: &Plan, shape: [u64; 2], wide: Dtype) -> Tensor<'t> {
+    let picked = tape.temporary(&shape, wide, OP);
+    if wide == plan.dtype {
+        return picked;
+    }
+    let narrow = tape.temporary(&shape, plan.dtype, OP);
+    drop(picked);
+    narrow
+}
+
 /// `_tiled_forward` with the gradient of the rows.
-fn tiles(plan: &Plan, make: &Scratch<'_>, rows: u64, columns: u64) {
+fn tiles(plan: &Plan, make: &Scratch<'_>, [rows, columns]: [u64; 2], wide: Dtype) {
     let (tape, width, all) = (make.0, plan.arch.hidden, labelled(plan));
     let _statistics = make.of(all, Dtype::F32);
     let _negated = make.scalar(Dtype::F32);
@@ -217,7 +230,7 @@ fn tiles(plan: &Plan, make: &Scratch<'_>, rows: u64, columns: u64) {
         for _ in 0..if size == 0 { 0 } else { steps } {
             // Each name keeps what the tile before made until its own is there.
             let (picked, targets, partial) = held.take().unwrap_or_default();
-            let next_picked = Some(tape.temporary(&[size, width], plan.dtype, OP));
+            let next_picked = Some(picked_rows(tape, plan, [size, width], wide));
             drop(picked);
             let next_targets = Some(make.of(size, Dtype::I64));
             drop(targets);
@@ -230,7 +243,7 @@ fn tiles(plan: &Plan, make: &Scratch<'_>, rows: u64, columns: u64) {
 }
 
 /// The loop over chunks of rows.
-fn chunks(plan: &Plan, make: &Scratch<'_>, rows: u64, frozen: bool) {
+fn chunks(plan: &Plan, make: &Scratch<'_>, rows: u64, frozen: bool, wide: Dtype) {
     let (tape, width, all) = (make.0, plan.arch.hidden, labelled(plan));
     let vocabulary = plan.arch.vocab;
     let _logits = tape.temporary(&[rows, vocabulary.next_multiple_of(8)], Dtype::F32, OP);
@@ -250,7 +263,7 @@ fn chunks(plan: &Plan, make: &Scratch<'_>, rows: u64, frozen: bool) {
         let steps = if size == rows { (all / rows).min(2) } else { 1 };
         for _ in 0..if size == 0 { 0 } else { steps } {
             let (picked, targets, statistics, gradient) = held.take().unwrap_or_default();
-            let next_picked = Some(tape.temporary(&[size, width], plan.dtype, OP));
+            let next_picked = Some(picked_rows(tape, plan, [size, width], wide));
             drop(picked);
             let next_targets = Some(make.of(size, Dtype::I64));
             drop(targets);
