@@ -202,6 +202,10 @@ fn own(
             "preference tuning of layers that are not hand-written",
         ),
         (
+            arch.family == Family::Gemma2,
+            "Gemma 2's layers, which Unsloth compiles and on whose backward pass Inductor of PyTorch 2.11 fails (_inductor/pattern_matcher.py: replace_by_example)",
+        ),
+        (
             !is_hand_written(arch) && !is_gemma && !is_gpt_oss && !is_phi && !is_routed,
             "Unsloth's compiled layers of this architecture",
         ),
@@ -265,6 +269,10 @@ fn own(
 /// What both kinds lack.
 fn shared(s: &Scenario, weights: &Weights) -> Vec<(bool, &'static str)> {
     vec![
+        (
+            weights.storage == Storage::Mxfp4,
+            "mxfp4 under Unsloth, which keeps experts packed (unsloth_zoo/temporary_patches/mxfp4.py; use weights=nf4-dq)",
+        ),
         (
             !(matches!(weights.storage, Storage::Plain | Storage::FourBit { .. }) || is_fp8(weights.storage))
                 || weights.dtype == Dtype::F32,

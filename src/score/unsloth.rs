@@ -40,8 +40,17 @@ fn not_modelled(field: &str, what: &str) -> Refusal {
 /// The scenario of a case. The defaults are those of the measuring program.
 fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     let mut case = Fields::new("", case);
-    for known_not_to_matter in ["id", "audit", "trace", "prompt"] {
+    for known_not_to_matter in ["id", "audit", "trace", "prompt", "generations", "labelled"] {
         let _: Value = case.take(known_not_to_matter, Value::Null)?;
+    }
+    // It sizes rotary tables alone, and those begin with this many rows.
+    const ROTARY_ROWS: u64 = 32_768;
+    let longest: Option<u64> = case.take("max_seq_length", None)?;
+    if longest.is_some_and(|longest| longest > ROTARY_ROWS) {
+        return Err(not_modelled("max_seq_length", "more than 32,768 tokens"));
+    }
+    for (set, prefix) in [("env", "env."), ("args", "args.")] {
+        case.object(set, prefix)?.finish()?;
     }
     let (method, weights, skip_modules) = load(&mut case)?;
     let (lora, qat) = lora(&mut case)?;
@@ -141,8 +150,10 @@ fn load(case: &mut Fields) -> Result<(Method, WeightFormat, Vec<String>), Refusa
     let mut prequantized = case.object("prequant", "prequant.")?;
     let skip: Vec<String> = prequantized.take("skip", Vec::new())?;
     prequantized.finish()?;
+    // Asked for, bfloat16 is what cards have it by default, and others fall back as without it
+    // (`unsloth/models/llama.py: FastLlamaModel.from_pretrained`).
     let dtype: Option<String> = case.take("dtype", None)?;
-    if let Some(dtype) = dtype {
+    if let Some(dtype) = dtype.filter(|dtype| dtype != "bfloat16") {
         return Err(not_modelled("dtype", &dtype));
     }
     match fp8 {
