@@ -87,14 +87,14 @@ impl Tape {
 impl Inner {
     /// See [`Tape::generated_kernel`].
     pub(super) fn generated_kernel(&mut self) {
-        // Folded steps find every workspace there from the beginning (see `touch_workspace`).
-        let folded = matches!(self.sink, Sink::Fold(_));
-        let too_early = if folded && !self.workspaces[1] {
-            self.workspace_bytes
-        } else {
-            0
-        };
-        let buffer = self.scratch(self.tuner.saturating_sub(too_early), "benchmark_gpu");
+        if self.tuner == 0 {
+            return;
+        }
+        // Folded steps find every workspace there from the beginning; autograd's thread has none when the loss is computed.
+        if let (Sink::Fold(fold), 0) = (&mut self.sink, self.group.id) {
+            return fold.pass(self.tuner);
+        }
+        let buffer = self.scratch(self.tuner, "benchmark_gpu");
         self.free_scratch(buffer);
     }
 }

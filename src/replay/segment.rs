@@ -103,6 +103,8 @@ pub struct Fold {
     backward: bool,
     /// Bytes that stand from the first step on.
     standing: u64,
+    /// The highest point of those that came before all of these stood.
+    early: u64,
 }
 
 impl Fold {
@@ -121,6 +123,12 @@ impl Fold {
     /// An allocation that is never freed and was made before the step that is folded.
     pub fn stand(&mut self, bytes: u64) {
         self.standing = self.standing.saturating_add(rounded(bytes));
+    }
+
+    /// Outside the layers: an allocation that is freed at once, while only part of what will stand stands already.
+    pub fn pass(&mut self, bytes: u64) {
+        let live = (self.open.net.max(0) as u64).saturating_add(self.standing);
+        self.early = self.early.max(live.saturating_add(rounded(bytes)));
     }
 
     /// What follows, up to [`Fold::end_repeat`], happens several times.
@@ -208,7 +216,8 @@ impl Fold {
 
     /// The highest live bytes of the training steps.
     pub fn peak(&self) -> u64 {
-        (self.open.peak.max(0) as u64).saturating_add(self.standing)
+        let peak = (self.open.peak.max(0) as u64).saturating_add(self.standing);
+        peak.max(self.early)
     }
 
     /// Is the peak surely higher, by this much, than whatever layers take that are only bounded?
