@@ -399,6 +399,15 @@ impl Plan {
         if masked { with_mask } else { plain }
     }
 
+    /// What 4-bit products run in (`bnb_4bit_compute_dtype`): bf16, as is usual; Unsloth names the dtype that it loads in
+    /// (`unsloth/models/llama.py: from_pretrained`).
+    pub fn compute_dtype(&self) -> Dtype {
+        match self.stack {
+            Stack::Hf => Dtype::Bf16,
+            Stack::Unsloth => self.dtype,
+        }
+    }
+
     /// How a linear layer is stored.
     pub fn storage_of(&self, layer: u64, part: &Part) -> Storage {
         if self.kept.keeps(layer, part) {

@@ -8,8 +8,8 @@ use plimsoll::replay::serve::{Served, serve};
 use plimsoll::replay::trials::Trials;
 use plimsoll::replay::{Event, Recording, Turns, segment};
 use plimsoll::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Lora, Method,
+    ModelRef, Optimizer, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
 };
 use plimsoll::score;
 use plimsoll::stack::{Detail, hf, peak, record, turns, unsloth};
@@ -242,7 +242,7 @@ prop_compose! {
             Just((Method::Qlora, WeightFormat::Nf4Dq, false)),
             Just((Method::Lora, WeightFormat::Fp8, false)),
         ],
-        skip_modules in one_of(SKIP_MODULES),
+        (skip_modules, dtype) in (one_of(SKIP_MODULES), one_of(BaseDtype::ALL)),
         autocast in one_of(Autocast::ALL),
         (rank, alpha, use_dora) in (1..70u64, one_of(&[16.0, 32.0]), prop::bool::weighted(0.2)),
         dropout in one_of(&[0.0, 0.1]),
@@ -272,6 +272,7 @@ prop_compose! {
             method,
             weights,
             skip_modules: skip_modules.iter().map(ToString::to_string).collect(),
+            dtype: if weights.is_quantized() { dtype } else { BaseDtype::Auto },
             prepare_kbit,
             autocast,
             lora: Lora { rank, alpha, use_dora, dropout, targets, adapter_dtype, modules_to_save, ..Lora::default() },

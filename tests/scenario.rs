@@ -3,8 +3,9 @@
 use plimsoll::catalog;
 use plimsoll::model::HfConfig;
 use plimsoll::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Lora, Method,
+    ModelRef, Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers,
+    WeightFormat,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -111,7 +112,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     );
     let sizes = (1..256_u64, 1..8192_u64, 1..64_u64);
     let words = (
-        select(WeightFormat::ALL),
+        (select(WeightFormat::ALL), select(BaseDtype::ALL)),
         select(Autocast::ALL),
         select(Optimizer::ALL),
         select(Checkpointing::ALL),
@@ -124,8 +125,17 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let flags = prop::array::uniform7(any::<bool>());
     (what, sizes, words, flags).prop_map(|(what, (batch, seq, grad_accum), words, flags)| {
         let (model, gpu, stack, method, lora) = what;
-        let (weights, autocast, optimizer, checkpointing, attention, sdpa_backend, harness, float8, cc) =
-            words;
+        let (
+            (weights, dtype),
+            autocast,
+            optimizer,
+            checkpointing,
+            attention,
+            sdpa_backend,
+            harness,
+            float8,
+            cc,
+        ) = words;
         let [
             prepare_kbit,
             padding,
@@ -149,6 +159,11 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                 WeightFormat::usual(method)
             },
             skip_modules: Vec::new(),
+            dtype: if stack == Stack::Hf && weights.suits(method) && weights.is_quantized() {
+                dtype
+            } else {
+                BaseDtype::Auto
+            },
             autocast,
             lora,
             prepare_kbit,

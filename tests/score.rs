@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use plimsoll::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Lora, Method,
+    ModelRef, Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers,
+    WeightFormat,
 };
 use plimsoll::score::{self, Measured, Quantities, Row, RowScore};
 use proptest::prelude::*;
@@ -54,6 +55,7 @@ fn a_case_that_says_nothing_has_the_defaults_of_the_measuring_program() {
             method: Method::Lora,
             weights: WeightFormat::Bf16,
             skip_modules: vec![],
+            dtype: BaseDtype::Auto,
             autocast: Autocast::Off,
             lora: Lora::default(),
             prepare_kbit: true,
@@ -89,7 +91,7 @@ fn a_case_that_says_nothing_has_the_defaults_of_the_measuring_program() {
 #[test]
 fn every_field_of_a_case_reaches_the_scenario() {
     let read = scenario(json!({
-        "method": "qlora", "quant": {"type": "fp4", "double_quant": false}, "kbit_prepare": false,
+        "method": "qlora", "quant": {"type": "fp4", "double_quant": false}, "weights_dtype": "fp16", "kbit_prepare": false,
         "autocast": "fp16", "optimizer": "paged_adamw_8bit", "checkpointing": "reentrant", "attention": "eager",
         "sdpa_backend": "math", "padding": true, "batch": 3, "seq": 777, "grad_accum": 4, "clip": null, "steps": 3,
         "harness": "trainer", "keep_outputs": true, "use_cache": true, "liger": true,
@@ -109,6 +111,7 @@ fn every_field_of_a_case_reaches_the_scenario() {
             method: Method::Qlora,
             weights: WeightFormat::Fp4,
             skip_modules: vec![],
+            dtype: BaseDtype::Fp16,
             autocast: Autocast::Fp16,
             lora: Lora {
                 rank: 8,
@@ -173,6 +176,14 @@ fn the_method_and_the_dtype_of_a_case_make_the_method_and_the_weights() {
 }
 
 #[test]
+fn beside_quantized_weights_their_dtype_is_that_of_the_rest() {
+    let dtype = |method| scenario(json!({"method": method, "weights_dtype": "fp32"})).dtype;
+    assert_eq!(dtype("qlora"), BaseDtype::Fp32);
+    assert_eq!(dtype("fp8lora"), BaseDtype::Fp32);
+    assert_eq!(dtype("lora"), BaseDtype::Auto);
+}
+
+#[test]
 fn clipping_at_zero_is_no_clipping() {
     assert!(!scenario(json!({"clip": 0})).clip);
     assert!(scenario(json!({"clip": 0.3})).clip);
@@ -182,10 +193,6 @@ fn clipping_at_zero_is_no_clipping() {
 fn what_cannot_be_expressed_is_refused_with_a_reason_that_names_it() {
     for (case, reason) in [
         (json!({"method": "lora8bit"}), "method 'lora8bit' is not modelled"),
-        (
-            json!({"method": "qlora", "weights_dtype": "fp16"}),
-            "weights_dtype 'fp16' beside quantized weights is not modelled",
-        ),
         (
             json!({"weights_dtype": "int4"}),
             "weights_dtype 'int4' is not modelled",

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use clap::Args;
 
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Objective, Optimizer,
-    Qat, Release, SdpaBackend, Stack, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Method, Objective,
+    Optimizer, Qat, Release, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// What the user changed. A switch may be given alone or with `true` or `false`.
@@ -29,6 +29,8 @@ pub(super) struct Flags {
     /// Modules that quantization leaves in 16 bit (llm_int8_skip_modules), separated by commas
     #[arg(long, value_name = "NAMES", help_heading = RUN)]
     skip_modules: Option<String>,
+    #[arg(long, value_name = "DTYPE", help_heading = RUN, help = one_of("Hugging Face: dtype of what is not quantized, beside weights that are", BaseDtype::ALL))]
+    dtype: Option<String>,
     /// Sequences per micro-batch (per_device_train_batch_size)
     #[arg(long, value_name = "N", help_heading = RUN)]
     batch: Option<String>,
@@ -151,6 +153,7 @@ impl Flags {
         [
             ("weights", &self.weights),
             ("skip_modules", &self.skip_modules),
+            ("dtype", &self.dtype),
             ("rank", &self.rank),
             ("alpha", &self.alpha),
             ("dropout", &self.dropout),

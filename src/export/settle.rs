@@ -1,8 +1,8 @@
 //! The scenario that a trainer can run, nearest to the one asked for.
 
 use crate::scenario::{
-    AdapterDtype, Autocast, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer, Scenario,
-    SdpaBackend, Stack, Transformers, WeightFormat,
+    AdapterDtype, Autocast, BaseDtype, Checkpointing, Float8, Harness, Lora, Method, ModelRef, Optimizer,
+    Scenario, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// What every trainer around `transformers.Trainer` has in common: it is the harness, it drops outputs, it computes
@@ -18,6 +18,7 @@ pub(super) fn common(scenario: &Scenario, stack: Stack) -> Result<Scenario, Stri
     run.sdpa_backend = SdpaBackend::Auto;
     run.transformers = Transformers::Current;
     run.skip_modules.clear();
+    run.dtype = BaseDtype::Auto;
     if stack == Stack::Hf && run.checkpointing == Checkpointing::Unsloth {
         run.checkpointing = Checkpointing::Hf;
     }

@@ -57,7 +57,7 @@ def load(torch, job, place, look):
     from transformers import AutoModelForCausalLM
 
     s = job["scenario"]
-    dtype = {"fp16": torch.float16, "fp32": torch.float32}.get(s["weights"], torch.bfloat16)
+    dtype = {"fp16": torch.float16, "fp32": torch.float32}.get(s["dtype"] if s["dtype"] != "auto" else s["weights"], torch.bfloat16)
     source = job["model"] if job["weights"] == "hub" else folder.write(place, job["config"])
     model = AutoModelForCausalLM.from_pretrained(
         source,

@@ -5,7 +5,7 @@ use crate::catalog::{self, Variants};
 use crate::estimate::EstimateError;
 use crate::quant::{Kept, SkipList, Storage};
 use crate::replay::Dtype;
-use crate::scenario::{Autocast, ModelRef, Scenario, Stack, WeightFormat};
+use crate::scenario::{Autocast, BaseDtype, ModelRef, Scenario, Stack, WeightFormat};
 
 /// The weights as they are loaded.
 pub(super) struct Weights {
@@ -62,15 +62,24 @@ fn plain(s: &Scenario, dtype: Dtype, storage: Storage) -> Weights {
     }
 }
 
+/// The dtype of what is not quantized beside weights that are.
+fn beside(s: &Scenario) -> Dtype {
+    match s.dtype {
+        BaseDtype::Auto | BaseDtype::Bf16 => Dtype::Bf16,
+        BaseDtype::Fp16 => Dtype::F16,
+        BaseDtype::Fp32 => Dtype::F32,
+    }
+}
+
 /// The formats that mean the same everywhere.
 fn common(s: &Scenario) -> Option<Weights> {
     let (dtype, storage) = match s.weights {
         WeightFormat::Bf16 => (Dtype::Bf16, Storage::Plain),
         WeightFormat::Fp16 => (Dtype::F16, Storage::Plain),
         WeightFormat::Fp32 => (Dtype::F32, Storage::Plain),
-        WeightFormat::Int8 => (Dtype::Bf16, Storage::EightBit),
-        WeightFormat::Nf4 | WeightFormat::Fp4 => (Dtype::Bf16, Storage::FourBit { double_quant: false }),
-        WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => (Dtype::Bf16, Storage::FourBit { double_quant: true }),
+        WeightFormat::Int8 => (beside(s), Storage::EightBit),
+        WeightFormat::Nf4 | WeightFormat::Fp4 => (beside(s), Storage::FourBit { double_quant: false }),
+        WeightFormat::Nf4Dq | WeightFormat::Fp4Dq => (beside(s), Storage::FourBit { double_quant: true }),
         WeightFormat::Dynamic4bit => return Some(dynamic(s)),
         _ => return None,
     };
@@ -82,7 +91,7 @@ fn hugging_face(s: &Scenario) -> Result<Weights, EstimateError> {
         return Ok(weights);
     }
     match s.weights {
-        WeightFormat::Fp8 => Ok(plain(s, Dtype::Bf16, Storage::Float8)),
+        WeightFormat::Fp8 => Ok(plain(s, beside(s), Storage::Float8)),
         WeightFormat::Fp8Block => not_modelled(
             "Trainer refuses FP8 checkpoints in blocks: transformers runs them for inference only (quantizer_finegrained_fp8.py: is_trainable); use stack=unsloth, or weights=fp8",
         ),
@@ -109,7 +118,7 @@ fn variants(s: &Scenario) -> Option<&'static Variants> {
 
 /// Unsloth's dynamic 4 bit: nf4 with double quantization, some layers left in 16 bit.
 fn dynamic(s: &Scenario) -> Weights {
-    let mut weights = plain(s, Dtype::Bf16, Storage::FourBit { double_quant: true });
+    let mut weights = plain(s, beside(s), Storage::FourBit { double_quant: true });
     let variants = variants(s);
     let repository = variants.and_then(|v| v.repository(WeightFormat::Dynamic4bit));
     let skipped = variants.and_then(|v| v.skip.as_ref());

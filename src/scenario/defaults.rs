@@ -1,9 +1,9 @@
 //! What a run has when nothing is said: the defaults of each stack, and moving between stacks and methods.
 
 use super::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
-    fields,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Lora, Method,
+    ModelRef, Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers,
+    WeightFormat, fields,
 };
 
 impl Scenario {
@@ -32,6 +32,7 @@ impl Scenario {
             method,
             weights: WeightFormat::usual(method),
             skip_modules: Vec::new(),
+            dtype: BaseDtype::Auto,
             autocast: Autocast::Bf16,
             lora: Lora {
                 rank: 16,
@@ -90,7 +91,7 @@ impl Scenario {
     pub fn set_method(&mut self, method: Method) {
         self.rebase(self.stack, method);
         if !self.weights.suits(method) {
-            self.weights = WeightFormat::usual(method);
+            self.set_weights(WeightFormat::usual(method));
         }
     }
 
@@ -98,6 +99,9 @@ impl Scenario {
     /// 4-bit weights make LoRA and full fine-tuning QLoRA, 16-bit and wider ones make QLoRA LoRA.
     pub fn set_weights(&mut self, weights: WeightFormat) {
         self.weights = weights;
+        if !weights.is_quantized() {
+            self.dtype = BaseDtype::Auto;
+        }
         if !weights.suits(self.method) {
             self.method = if weights.is_4bit() {
                 Method::Qlora

@@ -52,6 +52,7 @@ macro_rules! field {
 pub(super) const ALL: &[Field] = &[
     field!(weights),
     field!(skip_modules),
+    field!(dtype),
     field!("rank", lora.rank),
     field!("alpha", lora.alpha),
     field!("dropout", lora.dropout),

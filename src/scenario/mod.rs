@@ -17,8 +17,8 @@ mod validate;
 mod weights;
 
 pub use choice::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Method, Objective, Optimizer,
-    Qat, Release, SdpaBackend, Stack, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Method, Objective,
+    Optimizer, Qat, Release, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 pub use fields::Difference;
@@ -102,6 +102,8 @@ pub struct Scenario {
     /// Modules of a quantized model that stay in 16 bit (`quantization_config.llm_int8_skip_modules`), beside those that
     /// always do; empty: those that are known of the model.
     pub skip_modules: Vec<String>,
+    /// Hugging Face: the dtype of what is not quantized, beside weights that are (`from_pretrained(dtype=...)`).
+    pub dtype: BaseDtype,
     /// Mixed precision.
     pub autocast: Autocast,
     /// Adapters; ignored by full fine-tuning.

@@ -3,7 +3,7 @@
 use super::limits::{self, Limit};
 use super::size::Size;
 use super::{
-    Checkpointing, FieldError, Method, ModelRef, Objective, Qat, Scenario, Stack, WeightFormat,
+    BaseDtype, Checkpointing, FieldError, Method, ModelRef, Objective, Qat, Scenario, Stack, WeightFormat,
     config_problems, lora_problems, quoted,
 };
 use crate::catalog::{self, Gpu};
@@ -24,6 +24,7 @@ impl Scenario {
         problems.extend(self.gpu_problem());
         problems.extend(self.capability_problem());
         problems.extend(self.choice_problems());
+        problems.extend(self.dtype_problem());
         for (field, value) in [
             ("batch", self.batch),
             ("seq", self.seq),
@@ -193,6 +194,16 @@ impl Scenario {
         Some(FieldError::new("weights", problem))
     }
 
+    fn dtype_problem(&self) -> Option<FieldError> {
+        let problem = match (self.dtype, self.stack) {
+            (BaseDtype::Auto, _) => return None,
+            (_, Stack::Unsloth) => "is modelled on the Hugging Face stack; leave it out, or use stack=hf",
+            _ if self.weights.is_quantized() => return None,
+            _ => "is that of weights which are not quantized: name it as weights=bf16, fp16 or fp32",
+        };
+        Some(FieldError::new("dtype", problem))
+    }
+
     /// Bounds the products that the fields' own limits leave open, by a rough upper estimate of each part of the run.
     fn size_problem(&self) -> Option<FieldError> {
         let tokens = self.batch.saturating_mul(self.seq);
@@ -313,6 +324,26 @@ mod tests {
              method=qlora"
         );
         assert_eq!(of(Method::Lora, WeightFormat::Int8), "");
+    }
+
+    #[test]
+    fn the_dtype_beside_quantized_weights_needs_such_weights() {
+        assert_eq!(complaint(|run| run.dtype = BaseDtype::Fp32), "");
+        assert_eq!(
+            complaint(|run| (run.method, run.weights, run.dtype) =
+                (Method::Lora, WeightFormat::Bf16, BaseDtype::Fp32)),
+            "dtype: is that of weights which are not quantized: name it as weights=bf16, fp16 or fp32"
+        );
+        assert_eq!(
+            complaint(|run| (run.stack, run.dtype) = (Stack::Unsloth, BaseDtype::Fp16)),
+            "dtype: is modelled on the Hugging Face stack; leave it out, or use stack=hf"
+        );
+        let mut run = Scenario {
+            dtype: BaseDtype::Fp16,
+            ..Scenario::default()
+        };
+        run.set_method(Method::Full);
+        assert_eq!(run.problems(), []);
     }
 
     #[test]

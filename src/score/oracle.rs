@@ -11,8 +11,9 @@ use super::row::{bytes, id};
 use super::{Measured, Origin, Refusal, Row};
 use crate::model::HfConfig;
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, Float8, Harness, Loader, Lora, Method, ModelRef,
-    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Lora, Method,
+    ModelRef, Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Targets, Transformers,
+    WeightFormat,
 };
 
 /// Reads a row that has a `case` and a `result`.
@@ -54,7 +55,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     let mut case = Fields::new("", case);
     let _id: Value = case.take("id", Value::Null)?;
     let model = model(&mut case)?;
-    let (method, weights) = method_and_weights(&mut case)?;
+    let (method, weights, dtype) = method_and_weights(&mut case)?;
     let read = Scenario {
         model: ModelRef::Config(Box::new(model)),
         gpu: None,
@@ -62,6 +63,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
         method,
         weights,
         skip_modules: Vec::new(),
+        dtype,
         autocast: match case.take::<Option<String>>("autocast", None)?.as_deref() {
             None => Autocast::Off,
             Some("bf16") => Autocast::Bf16,
@@ -137,8 +139,9 @@ fn model(case: &mut Fields) -> Result<HfConfig, Refusal> {
     config(&class, &arguments)
 }
 
-/// A method of the rows is a method and a format of the weights here.
-fn method_and_weights(case: &mut Fields) -> Result<(Method, WeightFormat), Refusal> {
+/// A method of the rows is a method and a format of the weights here; their dtype is the weights', or that of what is not
+/// quantized.
+fn method_and_weights(case: &mut Fields) -> Result<(Method, WeightFormat, BaseDtype), Refusal> {
     let method = case.take("method", "lora".to_string())?;
     let dtype = case.take("weights_dtype", "bf16".to_string())?;
     let mut quant = case.object("quant", "quant.")?;
@@ -146,15 +149,15 @@ fn method_and_weights(case: &mut Fields) -> Result<(Method, WeightFormat), Refus
     let double = quant.take("double_quant", true)?;
     quant.finish()?;
 
-    let unquantized = match dtype.as_str() {
-        "bf16" => WeightFormat::Bf16,
-        "fp16" => WeightFormat::Fp16,
-        "fp32" => WeightFormat::Fp32,
+    let (unquantized, beside) = match dtype.as_str() {
+        "bf16" => (WeightFormat::Bf16, BaseDtype::Auto),
+        "fp16" => (WeightFormat::Fp16, BaseDtype::Fp16),
+        "fp32" => (WeightFormat::Fp32, BaseDtype::Fp32),
         other => return Err(not_modelled("weights_dtype", other)),
     };
-    let quantized = match (method.as_str(), kind.as_str(), double) {
-        ("full", ..) => return Ok((Method::Full, unquantized)),
-        ("lora", ..) => return Ok((Method::Lora, unquantized)),
+    let (method, weights) = match (method.as_str(), kind.as_str(), double) {
+        ("full", ..) => (Method::Full, unquantized),
+        ("lora", ..) => (Method::Lora, unquantized),
         ("fp8lora", ..) => (Method::Lora, WeightFormat::Fp8),
         ("qlora", "nf4", false) => (Method::Qlora, WeightFormat::Nf4),
         ("qlora", "nf4", true) => (Method::Qlora, WeightFormat::Nf4Dq),
@@ -163,12 +166,11 @@ fn method_and_weights(case: &mut Fields) -> Result<(Method, WeightFormat), Refus
         ("qlora", other, _) => return Err(not_modelled("quant.type", other)),
         (other, ..) => return Err(not_modelled("method", other)),
     };
-    match unquantized {
-        WeightFormat::Bf16 => Ok(quantized),
-        _ => Err(Refusal(format!(
-            "weights_dtype '{dtype}' beside quantized weights is not modelled"
-        ))),
-    }
+    let dtype = match weights.is_quantized() {
+        true => beside,
+        false => BaseDtype::Auto,
+    };
+    Ok((method, weights, dtype))
 }
 
 fn lora(case: &mut Fields) -> Result<Lora, Refusal> {

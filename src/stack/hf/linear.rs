@@ -125,6 +125,16 @@ impl<'t> Linear<'t> {
         }
     }
 
+    /// The dtype that adapters come in: of a 4-bit layer what it computes in, else the weight's when that is a float, which
+    /// is the model's (`peft/tuners/tuners_utils.py: BaseTunerLayer._get_base_layer_device_and_dtype`).
+    pub fn adapter_dtype(&self, model: Dtype) -> Dtype {
+        match &self.base {
+            Base::FourBit { compute, .. } => *compute,
+            Base::EightBit { .. } => Dtype::F32,
+            Base::Plain(_) | Base::Float8 { .. } | Base::Fused { .. } => model,
+        }
+    }
+
     /// Is the base quantized by bitsandbytes? Its adapters leave casts to autocast.
     fn quantized(&self) -> bool {
         matches!(self.base, Base::FourBit { .. } | Base::EightBit { .. })
@@ -134,8 +144,11 @@ impl<'t> Linear<'t> {
     fn dequantized_float8(&self, tape: &'t Tape, dtype: Dtype) -> Tensor<'t> {
         let shape = [self.outputs, self.inputs];
         let _data = tape.temporary(&shape, Dtype::F32, "dequantize");
-        let _scaled = tape.temporary(&shape, Dtype::F32, "dequantize");
-        tape.temporary(&shape, dtype, "dequantize")
+        let scaled = tape.temporary(&shape, Dtype::F32, "dequantize");
+        match dtype {
+            Dtype::F32 => scaled,
+            _ => tape.temporary(&shape, dtype, "dequantize"),
+        }
     }
 
     /// `peft.utils.integrations.dequantize_module_weight`.

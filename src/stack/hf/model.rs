@@ -121,11 +121,16 @@ impl<'t> Model<'t> {
         }
         tape.enter_group(Group::default());
         // As they are and `original_inv_freq`, by kind of layer.
-        let widths = rotated_widths(plan);
-        let kinds = if a.family.has_tables_by_window() {
-            &widths[..]
+        let [of_full, of_windowed] = rotated_widths(plan);
+        // Of the kinds of layers that there are (`Gemma3RotaryEmbedding`: `sorted(set(config.layer_types))`).
+        let has = |windowed| (0..a.layers).any(|index| a.is_windowed(index) == windowed);
+        let kinds: Vec<u64> = if a.family.has_tables_by_window() {
+            [(false, of_full), (true, of_windowed)]
+                .into_iter()
+                .filter_map(|(windowed, width)| has(windowed).then_some(width))
+                .collect()
         } else {
-            &widths[1..]
+            vec![of_windowed]
         };
         let frequencies = || {
             kinds
@@ -361,7 +366,8 @@ impl<'t> Layer<'t> {
                 Storage::Plain => continue,
                 Storage::EightBit => quantize::eight_bit(tape, inputs, outputs),
                 Storage::FourBit { double_quant } => {
-                    quantize::four_bit(tape, plan.dtype, inputs, outputs, double_quant, tables)
+                    let dtypes = [plan.dtype, plan.compute_dtype()];
+                    quantize::four_bit(tape, dtypes, inputs, outputs, double_quant, tables)
                 }
                 Storage::Float8 => quantize::float8(tape, plan.dtype, inputs, outputs),
                 // `Plan::new` refuses it.

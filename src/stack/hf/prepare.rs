@@ -5,7 +5,7 @@ use super::model::{Model, Module};
 use super::weight_adapter::{WeightAdapter, adapter};
 use super::{biases, dora};
 use crate::estimate::Category;
-use crate::plan::{Plan, Storage};
+use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Tape, Tensor};
 use crate::scenario::Checkpointing;
 
@@ -100,16 +100,11 @@ impl<'t> Model<'t> {
     /// (`autocast_adapter_dtype`).
     fn add_adapters(&mut self, tape: &'t Tape, plan: &Plan) {
         let Some(lora) = &plan.lora else { return };
-        // They take the dtype of the base's weight when that is a float (`BaseTunerLayer._move_adapter_to_device_of_base_layer`).
-        let first = if plan.storage == Storage::EightBit {
-            Dtype::F32
-        } else {
-            plan.dtype
-        };
         for layer in self.modules_mut() {
             layer.on(tape, |layer| {
                 for (name, linear) in layer.linears_mut() {
                     if lora.adapts(name) {
+                        let first = linear.adapter_dtype(plan.dtype);
                         let a = adapter(tape, [lora.rank, linear.inputs], first);
                         let b = adapter(tape, [linear.outputs, lora.rank], first);
                         let magnitude = lora.dora.then(|| dora::magnitude(tape, linear, &a));
@@ -172,6 +167,12 @@ impl<'t> Model<'t> {
             self.replaced
                 .push(std::mem::replace(&mut self.embed, copy(&original)));
             self.head.get_or_insert_with(|| original.clone());
+            // Its buffer is copied with it, by way of a first element.
+            if let Some(scale) = &self.embed_scale {
+                let copied = tape.tensor(&[], scale.dtype(), Category::Buffers, "__deepcopy__");
+                tape.scratch(scale.dtype().size(), "__deepcopy__");
+                self.replaced.extend(self.embed_scale.replace(copied));
+            }
         }
         if head {
             let of = self.head.clone().unwrap_or(original);

@@ -6,10 +6,10 @@ use crate::quant::{Kind, Storage, Stored};
 use crate::replay::{Dtype, Gemm4bit, Tape, Tensor};
 
 /// A linear weight as `Params4bit.to("cuda")` makes it: the 16-bit weight comes to the GPU, is packed, and is dropped
-/// (`functional.py: quantize_4bit`). `tables` holds what all weights share.
+/// (`functional.py: quantize_4bit`). `dtype` is that of the weight before, `compute` what its products run in; `tables` holds what all weights share.
 pub fn four_bit<'t>(
     tape: &'t Tape,
-    dtype: Dtype,
+    [dtype, compute]: [Dtype; 2],
     inputs: u64,
     outputs: u64,
     double_quant: bool,
@@ -57,7 +57,7 @@ pub fn four_bit<'t>(
             double_quant,
             dtype,
         },
-        compute: Dtype::Bf16,
+        compute,
         _stored: stored,
     }
 }
@@ -99,11 +99,13 @@ pub fn eight_bit<'t>(tape: &'t Tape, inputs: u64, outputs: u64) -> Base<'t> {
 pub fn float8<'t>(tape: &'t Tape, dtype: Dtype, inputs: u64, outputs: u64) -> Base<'t> {
     let shape = [outputs, inputs];
     let original = tape.temporary(&shape, dtype, "empty");
+    // What is in fp32 already is not copied to it.
+    let narrow = dtype != Dtype::F32;
     let scale = {
         let magnitudes = tape.temporary(&shape, dtype, "choose_scale_float8");
         let _largest = tape.temporary(&[outputs, 1], dtype, "choose_scale_float8");
         drop(magnitudes);
-        let _scale = tape.temporary(&[outputs, 1], dtype, "choose_scale_float8");
+        let _scale = narrow.then(|| tape.temporary(&[outputs, 1], dtype, "choose_scale_float8"));
         tape.tensor(
             &[outputs, 1],
             Dtype::F32,
@@ -113,7 +115,8 @@ pub fn float8<'t>(tape: &'t Tape, dtype: Dtype, inputs: u64, outputs: u64) -> Ba
     };
     let data = {
         let wide = |op| tape.temporary(&shape, Dtype::F32, op);
-        let (_wide, _scaled, _clamped) = (wide("to"), wide("div"), wide("clamp"));
+        let _wide = narrow.then(|| wide("to"));
+        let (_scaled, _clamped) = (wide("div"), wide("clamp"));
         tape.tensor(&shape, Dtype::F8, Category::Weights, "to")
     };
     drop(original);
