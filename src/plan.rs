@@ -250,7 +250,10 @@ impl Plan {
         let (dtype, storage) = (weights.dtype, weights.storage);
         for (used, what) in [
             (
-                s.use_cache && !arch.family.caches_keys_and_values(),
+                // With checkpointing transformers turns it off.
+                s.use_cache
+                    && s.checkpointing == Checkpointing::None
+                    && !arch.family.caches_keys_and_values(),
                 "a key-value cache of this architecture",
             ),
             (

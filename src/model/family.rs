@@ -278,6 +278,22 @@ impl Family {
             || matches!(self, Family::Gemma3n | Family::Gemma4)
     }
 
+    /// Is the mask without a window made even if no layer takes it (`causal_mask_mapping` in `Gemma3TextModel.forward` and
+    /// its kin)?
+    pub fn masks_both_kinds(self) -> bool {
+        matches!(
+            self,
+            Family::Gemma2
+                | Family::Gemma3
+                | Family::Gemma3n
+                | Family::Gemma4
+                | Family::Cohere2
+                | Family::Olmo3
+                | Family::Exaone4
+                | Family::GptOss
+        )
+    }
+
     /// Is a window a chunk of the sequence, which looks at nothing before it (`create_chunked_causal_mask`)?
     pub fn masks_in_chunks(self) -> bool {
         self == Family::Llama4

@@ -39,15 +39,15 @@ impl<'t> Tensor<'t> {
         }
     }
 
-    /// `torch.cat([empty, self], dim=-2)`: a copy that is contiguous.
-    pub fn cat_with_nothing(&self) -> Tensor<'t> {
+    /// `torch.cat([empty, self], dim=-2)`, the empty one of a dtype: a copy that is contiguous, in the wider of both.
+    pub fn cat_with_nothing(&self, of: Dtype) -> Tensor<'t> {
         let layout = Layout::contiguous(self.layout().shape());
         self.unary(
             "cat",
             "CatBackward0",
             Gradient::Cat,
             Save::Nothing,
-            self.dtype(),
+            self.dtype().promote(of),
             layout,
         )
     }

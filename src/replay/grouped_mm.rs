@@ -1,5 +1,6 @@
 //! Products of groups of rows, each with a matrix of its own (`torch._grouped_mm`;
-//! `aten/src/ATen/native/cuda/{GroupedBlas.cpp,GroupMM.cu}`).
+//! `aten/src/ATen/native/cuda/{GroupedBlas.cpp,GroupMM.cu}`). Cards before compute capability 8.0 have a stand-in for it
+//! (`transformers/integrations/moe.py: _can_use_grouped_mm, _grouped_mm_fallback`).
 
 use super::autograd::MAX_EDGES;
 use super::dtype::Dtype;
@@ -16,6 +17,8 @@ pub(super) struct GroupedMm {
     pub outputs: u64,
 }
 
+/// From here on there is `torch._grouped_mm`.
+const GROUPED: (u32, u32) = (8, 0);
 /// Bytes a multiprocessor of the workspaces of CUTLASS's kernels: of compute capability 9, of 10 with small tiles, of
 /// 10 with large ones (`Gemm::get_workspace_size`: descriptors of each operand, and the scheduler's of capability 10).
 const WORKSPACE_9: u64 = 512;
@@ -46,13 +49,19 @@ impl<'t> Tensor<'t> {
         };
         let dtype = inner.records[self.id as usize].dtype;
         let ids = [self.id, weight.id];
+        // The stand-in saves all that it is given.
+        let saves_all = inner.device.capability < GROUPED;
         let node = inner.records_grad(&ids).then(|| {
             let node = inner.node(Gradient::GroupedMm(product), "GroupedMmBackward0", &ids);
-            if inner.needs_grad(self.id) {
+            if saves_all || inner.needs_grad(self.id) {
                 inner.save(node, 0, weight.id);
             }
-            inner.save(node, 1, offsets.id);
-            if inner.needs_grad(weight.id) {
+            match saves_all {
+                // `ctx.offs`, a field of the node
+                true => inner.keep_with_graph(offsets.id),
+                false => inner.save(node, 1, offsets.id),
+            }
+            if saves_all || inner.needs_grad(weight.id) {
                 inner.save(node, 2, self.id);
             }
             node
@@ -100,6 +109,14 @@ impl Inner {
         const OP: &str = "_grouped_mm";
         let inputs = self.nodes[node as usize].inputs;
         let dtype = self.records[g as usize].dtype;
+        if self.device.capability < GROUPED {
+            // `_grouped_mm_fallback_backward`: both, wanted or not, as zeros.
+            let weight = self.saved(node, 0);
+            let layout = self.records[weight as usize].layout.dense();
+            out[0] = self.alloc(Layout::contiguous(&[p.rows, p.inputs]), dtype, OP);
+            out[1] = self.alloc(layout, dtype, OP);
+            return;
+        }
         if let Some(weight) = self.input(inputs[1]) {
             out[1] = self.alloc(weight.layout, dtype, OP);
             self.grouped_mm_scratch(p.groups, p.outputs, p.inputs, dtype);

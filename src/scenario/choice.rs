@@ -123,10 +123,10 @@ choice! {
     /// The dtype of what is not quantized (`from_pretrained(dtype=...)`): embedding, head, norms, and what quantized
     /// weights are made from and read back in.
     BaseDtype, "dtype" {
-        Auto = "auto" | "none", "automatic", "bf16, or that of weights which are not quantized";
-        Bf16 = "bf16" | "bfloat16", "bf16", "embedding, head and norms are loaded in 2 bytes a weight";
-        Fp16 = "fp16" | "float16", "fp16", "embedding, head and norms are loaded in 2 bytes a weight";
-        Fp32 = "fp32" | "float32", "fp32", "embedding, head and norms are loaded in 4 bytes a weight, quantized weights read back in fp32";
+        Auto = "auto" | "none", "automatic", "bf16 beside quantized weights";
+        Bf16 = "bf16" | "bfloat16", "bf16", "2 bytes a weight";
+        Fp16 = "fp16" | "float16", "fp16", "2 bytes a weight";
+        Fp32 = "fp32" | "float32", "fp32", "4 bytes a weight";
     }
 }
 

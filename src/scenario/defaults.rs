@@ -122,6 +122,9 @@ impl Scenario {
         }
         self.stack = stack;
         self.method = method;
+        if stack != Stack::Hf || !self.weights.is_quantized() {
+            self.dtype = BaseDtype::Auto;
+        }
     }
 }
 

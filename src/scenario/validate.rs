@@ -197,9 +197,9 @@ impl Scenario {
     fn dtype_problem(&self) -> Option<FieldError> {
         let problem = match (self.dtype, self.stack) {
             (BaseDtype::Auto, _) => return None,
-            (_, Stack::Unsloth) => "is modelled on the Hugging Face stack; leave it out, or use stack=hf",
+            (_, Stack::Unsloth) => "is modelled on the Hugging Face stack",
             _ if self.weights.is_quantized() => return None,
-            _ => "is that of weights which are not quantized: name it as weights=bf16, fp16 or fp32",
+            _ => "goes with quantized weights; others are named as weights=bf16, fp16 or fp32",
         };
         Some(FieldError::new("dtype", problem))
     }
@@ -332,11 +332,11 @@ mod tests {
         assert_eq!(
             complaint(|run| (run.method, run.weights, run.dtype) =
                 (Method::Lora, WeightFormat::Bf16, BaseDtype::Fp32)),
-            "dtype: is that of weights which are not quantized: name it as weights=bf16, fp16 or fp32"
+            "dtype: goes with quantized weights; others are named as weights=bf16, fp16 or fp32"
         );
         assert_eq!(
             complaint(|run| (run.stack, run.dtype) = (Stack::Unsloth, BaseDtype::Fp16)),
-            "dtype: is modelled on the Hugging Face stack; leave it out, or use stack=hf"
+            "dtype: is modelled on the Hugging Face stack"
         );
         let mut run = Scenario {
             dtype: BaseDtype::Fp16,

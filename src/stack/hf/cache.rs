@@ -23,7 +23,9 @@ impl<'t> Cache<'t> {
     /// `DynamicSlidingWindowLayer` keeps a view of them, and its width on the GPU.
     pub fn update(&self, key: &Tensor<'t>, value: &Tensor<'t>, windowed: bool) -> (Tensor<'t>, Tensor<'t>) {
         let width = windowed.then(|| self.tape.temporary(&[], Dtype::I64, "to"));
-        let (key, value) = (key.cat_with_nothing(), value.cat_with_nothing());
+        // Both begin empty, in the dtype of the keys (`lazy_initialization`).
+        let dtype = key.dtype();
+        let (key, value) = (key.cat_with_nothing(dtype), value.cat_with_nothing(dtype));
         let held = [key.clone(), value.clone()].into_iter().chain(width);
         self.layers.borrow_mut().push((self.tape.group(), held.collect()));
         (key, value)

@@ -48,8 +48,8 @@ struct ByWindow<'t> {
     windowed: Option<Shared<'t>>,
     /// What layers receive that do not attend.
     recurrent: Option<Shared<'t>>,
-    /// A mask that no layer takes.
-    _idle: Option<Tensor<'t>>,
+    /// Masks that no layer takes.
+    _idle: [Option<Tensor<'t>>; 2],
     /// `position_ids`.
     _positions: Tensor<'t>,
 }
@@ -89,6 +89,9 @@ fn shared_by_window<'t>(
     );
     let full =
         (some_full || plan.arch.family.masks_in_chunks()).then(|| causal_mask(tape, plan, dtype, false));
+    let idle_full = (full.is_none() && plan.arch.family.masks_both_kinds())
+        .then(|| causal_mask(tape, plan, dtype, false))
+        .flatten();
     let masked = some_windowed || plan.arch.family.masks_an_idle_window();
     let mut sliding = masked.then(|| causal_mask(tape, plan, dtype, true));
     let idle = if some_windowed {
@@ -121,7 +124,7 @@ fn shared_by_window<'t>(
         full: full.map(|mask| shared(&tables, mask)),
         windowed: sliding.map(|mask| shared(own_tables.as_ref().unwrap_or(&tables), mask)),
         recurrent: recurrent.map(|mask| shared(&tables, mask)),
-        _idle: idle,
+        _idle: [idle_full, idle],
         _positions: positions,
     }
 }

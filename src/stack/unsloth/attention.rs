@@ -50,7 +50,7 @@ pub fn packed<'t>(plan: &Plan, q: &Tensor<'t>, k: &Tensor<'t>, v: &Tensor<'t>) -
         .transpose(1, 2)
         .reshape(&[plan.row_length(), a.heads, a.head_dim]);
     // `torch.cat(outs)` copies.
-    rows.cat_with_nothing()
+    rows.cat_with_nothing(rows.dtype())
 }
 
 /// The result of padded rows, as before 2026: flash-attn where it runs, else xformers on repeated heads
