@@ -279,6 +279,8 @@ fn an_adapter_brings_its_settings_and_its_base() {
                     .text("own-problem")
                     .contains("adapters of type \"IA3\" are not modelled")
         });
+        // What stands below is another model, and said to be one.
+        assert!(page.text("own-before").contains("the model before it"));
     });
 }
 

@@ -25,6 +25,11 @@ pub fn outcome(desk: &Desk) -> Html {
         <section class="outcome" aria-live="polite">
             if let Some(why) = &state.failure {
                 <p class="problem" role="alert" data-testid="own-problem">{why}</p>
+                if !state.draft.is_empty() {
+                    <p class="note" data-testid="own-before">
+                        {format!("Nothing was taken from it. What stands below is the model before it, {}.", state.config().0.label())}
+                    </p>
+                }
             }
             if let Some(adapter) = &state.adapter {
                 {adapted(adapter)}

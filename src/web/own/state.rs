@@ -122,17 +122,18 @@ impl State {
                 }
                 next.adapter = Some(adapter);
             }
+            // Whoever goes on with the model that stands there has read of the failure.
             Action::Edit(key, value) => {
                 set(&mut next.draft, &key, value.trim());
-                next.changes += 1;
+                (next.failure, next.changes) = (None, next.changes + 1);
             }
             Action::Reset(None) => {
                 next.draft.clone_from(&next.base);
-                next.changes += 1;
+                (next.failure, next.changes) = (None, next.changes + 1);
             }
             Action::Reset(Some(key)) => {
                 set(&mut next.draft, &key, text(&self.base, &key));
-                next.changes += 1;
+                (next.failure, next.changes) = (None, next.changes + 1);
             }
         }
         next
