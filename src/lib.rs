@@ -25,6 +25,8 @@ mod json;
 pub mod model;
 #[cfg(feature = "module")]
 pub mod module;
+#[cfg(any(feature = "app", feature = "module"))]
+mod parts;
 pub mod plan;
 pub mod quant;
 pub mod replay;

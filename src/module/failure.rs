@@ -15,6 +15,8 @@ pub enum Kind {
     Invalid,
     /// A sound run that the model cannot express; refused rather than guessed.
     NotModelled,
+    /// What takes the rest of the module's program, which was not loaded.
+    NotLoaded,
 }
 
 /// Why there is no result, as it crosses the border; JavaScript makes an `Error` of it.

@@ -6,10 +6,12 @@
 mod control;
 mod failure;
 mod given;
+mod rest;
 mod view;
 
 pub use control::{Choice, Control};
 pub use failure::{Failure, Kind};
+pub use rest::rest_is_here;
 pub use view::{ShownPart, Variant, View};
 
 use crate::advise::solve::{Sought, answers};
@@ -37,8 +39,9 @@ fn plain<T: Serialize>(value: &T) -> Given {
 /// How much memory a run takes, and whether it fits.
 #[wasm_bindgen(unchecked_return_type = "Estimate")]
 pub fn estimate(#[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str) -> Given {
-    let estimate = crate::estimate::estimate(&given::scenario(scenario)?);
-    plain(&estimate.map_err(Failure::thrown_by)?)
+    let scenario = given::scenario(scenario)?;
+    rest::see(&scenario, false).map_err(Failure::thrown)?;
+    plain(&crate::estimate::estimate(&scenario).map_err(Failure::thrown_by)?)
 }
 
 /// What to do: the decision tree, what each change saves, and settings that fit.
@@ -48,8 +51,15 @@ pub fn advise(
     #[wasm_bindgen(js_name = "accuracyDrops", unchecked_optional_param_type = "boolean")]
     accuracy_drops: Option<bool>,
 ) -> Given {
-    let advice = advise::advise(&given::scenario(scenario)?, Observed { accuracy_drops });
-    plain(&advice.map_err(Failure::thrown_by)?)
+    let scenario = given::scenario(scenario)?;
+    rest::see(&scenario, true).map_err(Failure::thrown)?;
+    advice(&scenario, Observed { accuracy_drops })
+}
+
+/// A door to the rest of the program.
+#[inline(never)]
+fn advice(scenario: &Scenario, observed: Observed) -> Given {
+    plain(&advise::advise(scenario, observed).map_err(Failure::thrown_by)?)
 }
 
 /// The longest sequence, the largest micro-batch, rank or model that fits the card, or the smallest and the cheapest card;
@@ -65,7 +75,14 @@ pub fn solve(
         Some(question) => vec![question.parse().map_err(Failure::thrown_by)?],
         None => Vec::new(),
     };
-    plain(&answers(&scenario, &sought, family.as_deref()).map_err(Failure::thrown_by)?)
+    rest::see(&scenario, true).map_err(Failure::thrown)?;
+    solution(&scenario, &sought, family.as_deref())
+}
+
+/// A door to the rest of the program.
+#[inline(never)]
+fn solution(scenario: &Scenario, sought: &[Sought], family: Option<&str>) -> Given {
+    plain(&answers(scenario, sought, family).map_err(Failure::thrown_by)?)
 }
 
 /// The models that are known by name.
@@ -103,7 +120,9 @@ pub fn to_url(
 /// An estimate in the words of a small picture of it: what the widget shows.
 #[wasm_bindgen(unchecked_return_type = "View")]
 pub fn view(#[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str) -> Given {
-    plain(&view::view(&given::scenario(scenario)?).map_err(Failure::thrown_by)?)
+    let scenario = given::scenario(scenario)?;
+    rest::see(&scenario, false).map_err(Failure::thrown)?;
+    plain(&view::view(&scenario).map_err(Failure::thrown_by)?)
 }
 
 /// The scenario with each weight format that is compared.

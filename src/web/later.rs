@@ -1,10 +1,9 @@
-//! The second part of the page's program. `cargo xtask build` divides the program (its `divide` tells how): what the answer
+//! The second part of the page's program, which is divided as [`crate::parts`] tells: what the answer
 //! to a common run and the panels in sight need comes first; the rest is loaded when it is first needed, by
 //! `www/second.js`. Functions that belong to the rest are called only when it is here.
 
-use crate::model::Architecture;
-use crate::scenario::{Scenario, Stack};
-use crate::stack::hf::has_common_layers;
+use crate::parts::is_common;
+use crate::scenario::Scenario;
 use std::cell::{Cell, RefCell};
 
 /// Where the second part is.
@@ -38,15 +37,6 @@ pub fn second_part() -> SecondPart {
 /// Is it here?
 pub fn is_here() -> bool {
     second_part() == SecondPart::Here
-}
-
-/// Can this run be replayed without it? The first part has the common layers under Hugging Face's stack.
-pub fn is_common(scenario: &Scenario) -> bool {
-    let family = |scenario: &Scenario| {
-        let config = scenario.model.config()?;
-        Architecture::from_config(&config).ok().map(|arch| arch.family)
-    };
-    scenario.stack == Stack::Hf && family(scenario).is_none_or(has_common_layers)
 }
 
 /// Does an answer to this run wait for it?
@@ -91,24 +81,7 @@ pub fn second_part_is(here: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::ModelRef;
-
-    #[test]
-    fn only_llama_and_its_kin_are_common() {
-        let of = |id: &str| Scenario {
-            model: ModelRef::Catalog(id.into()),
-            ..Scenario::default()
-        };
-        assert!(is_common(&Scenario::default()));
-        assert!(is_common(&of("Qwen/Qwen3-8B")));
-        assert!(!is_common(&of("google/gemma-3-1b-it")));
-        assert!(!is_common(&of("Qwen/Qwen3-30B-A3B")));
-        let mut unsloth = Scenario::default();
-        unsloth.set_stack(Stack::Unsloth);
-        assert!(!is_common(&unsloth));
-        // What is no model is refused without replaying anything.
-        assert!(is_common(&of("no/model")));
-    }
+    use crate::scenario::Stack;
 
     #[test]
     fn outside_a_browser_all_is_here() {

@@ -190,6 +190,26 @@ fn a_widget_far_below_loads_when_it_is_scrolled_near() {
 
 #[test]
 #[ignore = "needs the built site and a browser: cargo xtask browser"]
+fn more_of_the_module_is_loaded_for_a_run_that_takes_it() {
+    let body = format!(
+        "{SCRIPT}<plimsoll-widget scenario=\"model=Qwen/Qwen3-8B&amp;gpu=rtx-3060-12gb\"></plimsoll-widget>"
+    );
+    on_host(STRICT, "", &body, |host| {
+        let loaded = || {
+            let names = "return performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.wasm')).length";
+            host.0.run(names, json!([]))
+        };
+        answers(host, 0, "Does not fit on GeForce RTX 3060 12GB");
+        assert_eq!(loaded(), 1);
+        let to = "document.querySelector('plimsoll-widget').scenario += '&stack=unsloth'";
+        host.0.run(to, json!([]));
+        answers(host, 0, "Fits on GeForce RTX 3060 12GB");
+        assert_eq!(loaded(), 2);
+    });
+}
+
+#[test]
+#[ignore = "needs the built site and a browser: cargo xtask browser"]
 fn a_frame_grows_to_its_content_and_follows_it() {
     let body = "<iframe src=\"SITE/embed/frame.html?controls=gpu&amp;theme=dark#model=Qwen/Qwen3-8B&amp;gpu=rtx-4090\" title=\"Memory\" width=\"100%\" height=\"90\"></iframe>\
          <script type=\"module\" src=\"SITE/embed/host.js\"></script>";

@@ -65,7 +65,10 @@ fn the_example_for_vite_is_bundled() {
             .any(|name| name.starts_with(start) && name.ends_with(end))
     };
     assert!(
-        has("plimsoll_bg-", ".wasm") && has("models-", ".js") && has("index-", ".js"),
+        has("plimsoll_bg-", ".wasm")
+            && has("plimsoll_rest-", ".wasm")
+            && has("models-", ".js")
+            && has("index-", ".js"),
         "{names:?}"
     );
 }

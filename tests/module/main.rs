@@ -5,4 +5,5 @@
 mod agrees;
 mod examples;
 mod node;
+mod rest;
 mod types;

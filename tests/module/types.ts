@@ -1,9 +1,14 @@
 // Compiled, never run: what is right must compile, and what is wrong must not.
-import init, { advise, estimate, gpus, models, parseUrl, PlimsollError, solve, toUrl, version } from "plimsoll";
+import init, { advise, estimate, gpus, loadRest, models, parseUrl, PlimsollError, solve, toUrl, version } from "plimsoll";
 import type { Advice, Category, Estimate, Scenario, ScenarioInput, Verdict, WeightFormat } from "plimsoll";
 
 await init();
 await init({ wasm: new URL("https://example.org/plimsoll_bg.wasm"), catalogs: ["models", "gpus"] });
+await init({ rest: false });
+await loadRest();
+await init({ rest: fetch("plimsoll_rest.wasm") });
+// @ts-expect-error the rest is no number
+await init({ rest: 1 });
 // @ts-expect-error there is no such catalog
 await init({ catalogs: ["prizes"] });
 
@@ -50,7 +55,7 @@ try {
 } catch (error) {
   if (error instanceof PlimsollError) {
     const field: string | null = error.field;
-    const kind: "invalid" | "not_modelled" = error.kind;
+    const kind: "invalid" | "not_modelled" | "not_loaded" = error.kind;
     const problems: string[] = error.problems.map(({ field, problem }) => `${field}: ${problem}`);
     console.log(field, kind, problems);
   }

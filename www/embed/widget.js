@@ -11,11 +11,22 @@ let module;
 function plimsoll() {
   // A failure is not kept: the next widget, or the next change, tries again.
   module ??= import("./index.js").then(async (loaded) => {
-    await loaded.default({ catalogs: ["models", "gpus", "variants"] });
+    await loaded.default({ catalogs: ["models", "gpus", "variants"], rest: false });
     return loaded;
   });
   module.catch(() => (module = undefined));
   return module;
+}
+
+// The view of a scenario; most need only what the module begins with.
+async function viewOf(loaded, scenario) {
+  try {
+    return loaded.view(scenario);
+  } catch (problem) {
+    if (problem.kind !== "not_loaded") throw problem;
+    await loaded.loadRest();
+    return loaded.view(scenario);
+  }
 }
 
 const near = new IntersectionObserver(
@@ -119,12 +130,14 @@ export class PlimsollWidget extends HTMLElement {
     }
   }
 
-  #answer(loaded, turn) {
+  async #answer(loaded, turn) {
     try {
       const { scenario, problems, notices } = loaded.parseUrl(this.scenario);
       if (problems.length > 0) return this.#fail(problems);
       const [controls, unknown] = loaded.controls(scenario, this.getAttribute("controls") ?? "");
-      this.#view = loaded.view(scenario);
+      const view = await viewOf(loaded, scenario);
+      if (turn !== this.#turn) return;
+      this.#view = view;
       this.#link = this.#view.link;
       const chart = this.getAttribute("chart") !== "off";
       const variants = chart ? loaded.variants(scenario) : [];
@@ -138,6 +151,7 @@ export class PlimsollWidget extends HTMLElement {
       this.#fire("plimsoll-estimate", { scenario: this.#link, estimate: this.#view.estimate });
       this.#compare(loaded, variants, turn);
     } catch (problem) {
+      if (turn !== this.#turn) return;
       this.#fail(problem.problems?.length ? problem.problems : [{ field: null, problem: problem.message }]);
     }
   }
@@ -149,11 +163,12 @@ export class PlimsollWidget extends HTMLElement {
       await new Promise((resolve) => setTimeout(resolve));
       if (turn !== this.#turn || !this.isConnected) return;
       try {
-        rows[i] = { variant, view: variant.own ? this.#view : loaded.view(variant.link) };
+        rows[i] = { variant, view: variant.own ? this.#view : await viewOf(loaded, variant.link) };
       } catch (problem) {
         rows[i] = { variant, reason: problem.problems?.[0]?.problem ?? problem.message.replace("not modelled: ", "") };
       }
     }
+    if (turn !== this.#turn) return;
     const body = this.#root.querySelector("tbody");
     body?.replaceChildren(...rows.map((row) => variantRow(row, rows)));
     this.#root.dataset.compared = String(rows.length);

@@ -59,7 +59,7 @@ impl Wasm {
 
     /// Is it divided into what it begins with and what is loaded later? Not while it is being worked on: that takes longer.
     pub fn is_divided(self, dev: bool) -> bool {
-        matches!(self, Wasm::Page) && !dev
+        !matches!(self, Wasm::Own) && !dev
     }
 
     /// What cargo calls it.

@@ -3,6 +3,7 @@
 mod browsers;
 mod cargo;
 mod divide;
+mod doors;
 mod driver;
 mod evidence;
 mod hashed;

@@ -2,8 +2,9 @@
 //! `src/module/js`.
 
 use crate::cargo::{self, Wasm};
+use crate::divide::divide;
 use crate::size::compressed_len;
-use crate::{say, toolchain};
+use crate::{doors, say, toolchain};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;
@@ -26,7 +27,10 @@ const WIDGET: [&str; 4] = ["widget.js", "render.js", "scheme.js", "style.js"];
 /// Where the site has the widget, and with it the module.
 pub const EMBED: &str = "embed";
 
-/// What the wasm and its glue should weigh at most, compressed with brotli. It is not reached yet.
+/// The second part of the wasm.
+const REST: &str = "plimsoll_rest.wasm";
+
+/// What the first part of the wasm and its glue should weigh at most, compressed with brotli. It is not reached yet.
 const GOAL: usize = 120 << 10;
 
 /// Builds the package into a folder (relative to the package's) and returns that folder.
@@ -46,18 +50,27 @@ fn write(root: &Path, out: &Path, dev: bool) -> Result<()> {
     toolchain::ensure_wasm_target()?;
     say!("building the JavaScript module");
     let module = cargo::build_wasm(root, Wasm::Module, dev)?;
+    let is_divided = Wasm::Module.is_divided(dev);
     let catalogs = out.join("catalogs");
     fs::create_dir_all(&catalogs).with_context(|| format!("{} cannot be made", catalogs.display()))?;
     Bindgen::new()
-        .input_path(module)
+        .input_path(&module)
         .out_name("plimsoll")
         .web(true)?
         .typescript(true)
-        .remove_name_section(true)
+        .demangle(false)
+        .remove_name_section(!is_divided)
         .remove_producers_section(true)
         .omit_default_module_path(false)
         .generate(out)
         .context("wasm-bindgen cannot process the module")?;
+    if is_divided {
+        let whole = out.join("plimsoll_bg.wasm");
+        let parts = divide(&fs::read(&module)?, &fs::read(&whole)?, doors::of_module)
+            .context("the module cannot be divided")?;
+        fs::write(whole, parts.first)?;
+        fs::write(out.join(REST), parts.second)?;
+    }
     for name in CATALOGS {
         let rows = read(&root.join(format!("src/catalog/data/{name}.json")))?;
         let script = as_script(&rows).with_context(|| format!("{name}.json is no JSON"))?;
@@ -82,8 +95,10 @@ pub fn install(package: &Path, site: &Path) -> Result<()> {
     let out = site.join(EMBED);
     fs::create_dir_all(out.join("catalogs"))?;
     let catalogs = CATALOGS.map(|name| format!("catalogs/{name}.js"));
-    let loaded = ["index.js", "plimsoll.js", "plimsoll_bg.wasm"].map(String::from);
-    for name in loaded.into_iter().chain(catalogs) {
+    let rest = package.join(REST).is_file().then_some(REST);
+    let loaded = ["index.js", "plimsoll.js", "plimsoll_bg.wasm"].into_iter();
+    let loaded = loaded.chain(rest).map(String::from);
+    for name in loaded.chain(catalogs) {
         fs::copy(package.join(&name), out.join(&name))
             .with_context(|| format!("{name} cannot be copied into {}", out.display()))?;
     }
@@ -119,10 +134,11 @@ pub fn report(package: &Path) -> Result<()> {
         together[0] += content.len();
         together[1] += small;
     }
-    line("without catalogs", together[0], together[1]);
+    line("begins with", together[0], together[1]);
     println!("{:<24} {:>12} {GOAL:>12}", "goal", "");
-    for name in CATALOGS {
-        let name = format!("catalogs/{name}.js");
+    let rest = package.join(REST).is_file().then(|| REST.to_owned());
+    let catalogs = CATALOGS.map(|name| format!("catalogs/{name}.js"));
+    for name in rest.into_iter().chain(catalogs) {
         let content = fs::read(package.join(&name)).with_context(|| format!("{name} cannot be read"))?;
         line(&name, content.len(), compressed_len(&content)?);
     }

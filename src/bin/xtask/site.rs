@@ -2,7 +2,7 @@
 
 use crate::cargo::Wasm;
 use crate::divide::divide;
-use crate::{cargo, evidence, hashed, module, offline, say, toolchain};
+use crate::{cargo, doors, evidence, hashed, module, offline, say, toolchain};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -88,30 +88,10 @@ pub const LATER: &str = "app_later.wasm";
 /// Writes the page's program in two parts.
 fn divide_page(linked: &Path, out: &Path) -> Result<()> {
     let whole = out.join("app_bg.wasm");
-    let parts = divide(&fs::read(linked)?, &fs::read(&whole)?, is_door)?;
+    let parts = divide(&fs::read(linked)?, &fs::read(&whole)?, doors::of_page)?;
     fs::write(whole, parts.first)?;
     fs::write(out.join(LATER), parts.second)?;
     Ok(())
-}
-
-/// The functions by which the second part is entered.
-fn is_door(path: &str) -> bool {
-    const DOORS: [&str; 5] = [
-        "plimsoll::web::components::second::panels",
-        "plimsoll::web::components::second::exported",
-        "plimsoll::web::jobs::answer_at_length",
-        "plimsoll::stack::unsloth::run",
-        "plimsoll::stack::unsloth::peak_of_tables",
-    ];
-    // The layers of all families but those that `has_common_layers` names.
-    let is_layer = |rest: &str| {
-        let (family, layer) = rest.split_once("::").unwrap_or_default();
-        family != "llama" && matches!(layer, "layer" | "layer4")
-    };
-    DOORS.contains(&path)
-        || path
-            .strip_prefix("plimsoll::stack::hf::layers::")
-            .is_some_and(is_layer)
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<()> {

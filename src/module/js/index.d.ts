@@ -18,10 +18,18 @@ export {
   view,
 } from "./plimsoll.js";
 
+/** An address, a response, or bytes. */
+export type RestInput = string | URL | Request | Response | BufferSource;
+
+/**
+ * Loads the rest of the wasm, once. Without it a call that takes it throws a `PlimsollError` of the kind `not_loaded`.
+ */
+export function loadRest(rest?: RestInput | Promise<RestInput>): Promise<void>;
+
 /** What every function throws where it has no result. */
 export class PlimsollError extends Error {
   constructor(failure: Failure);
-  /** Are fields to blame, or is a sound run not modelled yet? */
+  /** Are fields to blame, is a sound run not modelled yet, or is the rest of the module not loaded? */
   readonly kind: Kind;
   /** The first field to blame, named as in links; null where none is. */
   readonly field: string | null;
@@ -32,6 +40,11 @@ export class PlimsollError extends Error {
 export interface InitOptions {
   /** The wasm, where it does not lie beside the module: its address, its bytes, or it compiled. */
   wasm?: InitInput | Promise<InitInput>;
+  /**
+   * The rest of the wasm, which is loaded with it: other stacks than Hugging Face's, other families than Llama's kin,
+   * `advise` and `solve`. `false` leaves it out until `loadRest()`; otherwise where it is, when it does not lie beside the module.
+   */
+  rest?: boolean | RestInput | Promise<RestInput>;
   /** The catalogs to load; all of them unless said otherwise. `[]` loads none: supply your own rows. */
   catalogs?: CatalogName[];
 }

@@ -33,17 +33,43 @@ async function supply(name) {
   supplyCatalog(name, rows.default);
 }
 
-export default async function init({ wasm: source, catalogs: wanted = Object.keys(CATALOGS) } = {}) {
+// The wasm is divided: the first part has what the second uses among its exports, the name of one of them is that of the
+// pair, and the second part puts its functions into the first one's table.
+async function bring(source) {
+  const first = await started;
+  const pair = Object.keys(first).find((name) => name.startsWith("$$"));
+  if (pair) {
+    source = await (source ?? new URL("./plimsoll_rest.wasm", import.meta.url));
+    if (typeof source === "string" || source instanceof URL || source instanceof Request) source = await fetch(source);
+    if (source instanceof Response) {
+      if (!source.ok) throw new Error(`${source.url}: ${source.status}`);
+      source = await source.arrayBuffer();
+    }
+    await WebAssembly.instantiate(source, { [pair]: first });
+  }
+  wasm.restIsHere();
+}
+
+let rest;
+export function loadRest(source) {
+  rest ??= bring(source).catch((problem) => {
+    rest = undefined;
+    throw problem;
+  });
+  return rest;
+}
+
+export default async function init({ wasm: source, rest: more = true, catalogs: wanted = Object.keys(CATALOGS) } = {}) {
   started ??= start(source && { module_or_path: source });
   for (const name of wanted) {
     if (!catalogs.has(name)) catalogs.set(name, supply(name));
   }
   try {
-    await Promise.all([started, ...wanted.map((name) => catalogs.get(name))]);
+    await Promise.all([started, more && loadRest(more === true ? undefined : more), ...wanted.map((name) => catalogs.get(name))]);
   } catch (problem) {
     // What did not come is asked for again the next time.
     catalogs.clear();
-    started = undefined;
+    started = rest = undefined;
     throw problem;
   }
 }

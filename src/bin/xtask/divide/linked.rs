@@ -297,6 +297,6 @@ mod tests {
             less(ranges.clone(), &[2..4, 11..22, 30..50]),
             [(0, 2), (4, 11), (22, 30)]
         );
-        assert_eq!(less(ranges, &[0..30]), []);
+        assert_eq!(less(ranges, std::slice::from_ref(&(0..30))), []);
     }
 }

@@ -131,9 +131,19 @@ impl Plan {
 /// What each function is in the linked module; nothing for those that wasm-bindgen added.
 fn origins(linked: &Linked, bound: &Module, ids: &[FunctionId]) -> Vec<Option<u32>> {
     let by_name = linked.by_name();
+    let called: HashMap<&str, u32> = by_name
+        .iter()
+        .filter_map(|(name, index)| Some((without_hash(name)?, *index)))
+        .collect();
     let name = |id: &FunctionId| bound.funcs.get(*id).name.as_deref();
-    let origin = |id| name(id).and_then(|name| by_name.get(name).copied());
-    ids.iter().map(origin).collect()
+    let origin = |name: &str| by_name.get(name).or_else(|| called.get(name)).copied();
+    ids.iter().map(|id| name(id).and_then(origin)).collect()
+}
+
+/// What wasm-bindgen calls a function that JavaScript calls: the linker has it with a hash.
+fn without_hash(name: &str) -> Option<&str> {
+    let (name, hash) = name.rsplit_once('_')?;
+    (hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(name)
 }
 
 /// Where all begins: what JavaScript calls, and what wasm-bindgen's own functions call.
@@ -219,4 +229,17 @@ fn slots_of(module: &Module) -> Result<Vec<(u64, FunctionId)>> {
         }
     }
     Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_javascript_calls_is_known_without_its_hash() {
+        assert_eq!(without_hash("toUrl_e217f8465a2ba8a9"), Some("toUrl"));
+        assert_eq!(without_hash("__wbg_new_e217f8465a2ba8a9"), Some("__wbg_new"));
+        assert_eq!(without_hash("memory_grow"), None);
+        assert_eq!(without_hash("toUrl"), None);
+    }
 }
