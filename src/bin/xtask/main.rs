@@ -13,6 +13,7 @@ mod offline;
 mod server;
 mod site;
 mod size;
+mod styles;
 mod test;
 mod toolchain;
 

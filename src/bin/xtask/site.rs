@@ -2,7 +2,7 @@
 
 use crate::cargo::Wasm;
 use crate::divide::divide;
-use crate::{cargo, doors, evidence, hashed, module, offline, say, toolchain};
+use crate::{cargo, doors, evidence, hashed, module, offline, say, styles, toolchain};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,10 @@ pub fn build(root: &Path, out: &Path, dev: bool) -> Result<PathBuf> {
     copy_files(&root.join("www"), &site)?;
     let index = root.join("index.html");
     let html = fs::read_to_string(&index).with_context(|| format!("{} cannot be read", index.display()))?;
-    fs::write(site.join("index.html"), without_trunk_links(&html))?;
+    fs::write(
+        site.join("index.html"),
+        styles::join(&site, &without_trunk_links(&html))?,
+    )?;
     module::install(&module::build(root, Path::new(module::FOLDER), dev)?, &site)?;
     hashed::rename(&site)?;
     offline::write_service_worker(&site)?;
