@@ -1,14 +1,6 @@
 // Starts the page. A file of its own, so that a content security policy without inline scripts holds.
 import { keep, second, started } from "./second.js";
 
-// The colours that were chosen here earlier, before anything is painted in others.
-try {
-  const theme = localStorage.getItem("plimsoll-theme");
-  if (theme) document.documentElement.dataset.theme = theme;
-} catch {
-  // No storage in this frame: the system's colours.
-}
-
 // Kept for use without a network, once there is nothing better to do. Where that cannot be, the page works all the same.
 addEventListener("load", () => navigator.serviceWorker?.register("./sw.js").catch(() => {}));
 

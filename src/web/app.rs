@@ -1,6 +1,6 @@
 //! The app: one state, the parts of the screen, and the link in the address bar.
 
-use crate::web::browser::{address, after_paint, worker};
+use crate::web::browser::{address, after_paint, pace, worker};
 use crate::web::components::{Desk, answer, columns, header, notices, pinned, scenario_form};
 use crate::web::state::{Action, Standing, State, Topic};
 use crate::web::{later, link};
@@ -23,8 +23,25 @@ impl Reducible for Page {
     type Action = Action;
 
     fn reduce(self: Rc<Self>, action: Action) -> Rc<Self> {
-        Rc::new(Page(Rc::new(self.0.reduce(action))))
+        let answers = action == Action::Answer;
+        let reduce = move || Rc::new(Page(Rc::new(self.0.reduce(action))));
+        match answers {
+            true => pace::timed(reduce),
+            false => reduce(),
+        }
     }
+}
+
+/// Has the answer been painted? All else waits for it. That to the bare address stands in the document.
+#[hook]
+fn use_begun() -> bool {
+    let begun = use_state_eq(|| address::fragment().is_empty());
+    let setter = begun.setter();
+    use_effect_with((), move |()| {
+        let soon = after_paint(move || setter.set(true));
+        move || drop(soon)
+    });
+    *begun
 }
 
 #[component]
@@ -57,30 +74,43 @@ fn App() -> Html {
         // The newest input is answered; what comes while one waits is answered with it.
         use_effect_with((awaited, needs_more), move |(awaited, needs_more)| {
             let needs_more = *needs_more;
-            let soon = awaited.then(|| {
-                after_paint(move || match needs_more {
+            let soon = match (*awaited, needs_more) {
+                (false, _) => None,
+                // In this very frame.
+                (true, false) if pace::is_quick() => {
+                    act.emit(Action::Answer);
+                    None
+                }
+                (true, _) => Some(after_paint(move || match needs_more {
                     true => later::when_here(move || act.emit(Action::Answer)),
                     false => act.emit(Action::Answer),
-                })
-            });
+                })),
+            };
             move || drop(soon)
         });
     }
 
+    let begun = use_begun();
     let desk = Desk {
         state: page.0.clone(),
         act,
     };
     html! {
         <>
-            {header(&desk)}
-            <main class="desk">
+            {header(&desk, begun)}
+            <main class={classes!("desk", (!begun).then_some("before-start"))}>
                 {notices(&desk)}
-                {scenario_form(&desk)}
+                if begun {
+                    {scenario_form(&desk)}
+                } else {
+                    <div class="panel scenario" aria-hidden="true" />
+                }
                 <div class="answers">
                     {answer(&desk)}
-                    {pinned(&desk)}
-                    {columns(&desk)}
+                    if begun {
+                        {pinned(&desk)}
+                        {columns(&desk)}
+                    }
                 </div>
             </main>
         </>

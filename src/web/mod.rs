@@ -25,6 +25,8 @@ pub mod hint;
 pub mod jobs;
 pub mod later;
 pub mod link;
+#[cfg(all(test, feature = "ssr"))]
+mod opening;
 pub mod own;
 pub mod presets;
 pub mod state;

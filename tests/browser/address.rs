@@ -21,6 +21,12 @@ fn the_address_follows_and_gives_the_same_answer_when_loaded_again() {
                 page.fragment().contains(part)
             });
         }
+        // All bars are drawn anew together.
+        page.until("the chart is that of the answer", || {
+            let own = "return document.querySelector('.bar[aria-checked=true]').ariaLabel.split(': ')[1]";
+            let needs = page.run(own, json!([]));
+            page.text("verdict").contains(needs.as_str().unwrap_or_default())
+        });
         let (address, answer, chart) = (page.fragment(), page.answer(), page.markup("quant-chart"));
         page.reload();
         page.until("the chart is back", || page.markup("quant-chart") == chart);

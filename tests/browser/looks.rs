@@ -24,8 +24,8 @@ fn the_page_needs_no_sideways_scrolling() {
         for scheme in ["light", "dark"] {
             for width in WIDTHS {
                 look(page, width, scheme);
-                let over =
-                    "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+                // The place of a hidden scrollbar is kept.
+                let over = "const page = document.documentElement; return Math.max(0, page.scrollWidth - page.clientWidth)";
                 assert_eq!(page.run(over, json!([])), 0, "at {width} pixels, {scheme}");
                 save(page, &format!("{width}-{scheme}.png"));
             }

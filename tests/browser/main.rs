@@ -8,6 +8,7 @@ mod host;
 mod looks;
 mod main_job;
 mod marionette;
+mod opening;
 mod own;
 mod page;
 mod panels;

@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod address;
 pub mod clipboard;
 pub mod download;
+pub mod pace;
 mod paint;
 pub mod picture;
 pub mod theme;

@@ -8,14 +8,22 @@ use super::shelf::{card_picker, model_picker};
 use super::theme_button::theme_button;
 use yew::prelude::*;
 
-/// The head of the page.
-pub fn header(desk: &Desk) -> Html {
+/// The head of the page; its name alone until the page has begun.
+pub fn header(desk: &Desk, begun: bool) -> Html {
     html! {
         <header class="head">
             <a class="brand" href="./" aria-label="Plimsoll, start again">
                 {mark()}
                 <span>{"Plimsoll"}</span>
             </a>
+            if begun { {tools(desk)} }
+        </header>
+    }
+}
+
+fn tools(desk: &Desk) -> Html {
+    html! {
+        <>
             {model_picker(desk)}
             {card_picker(desk)}
             <div class="tools">
@@ -28,7 +36,7 @@ pub fn header(desk: &Desk) -> Html {
                 {export_menu(desk)}
                 {theme_button(desk)}
             </div>
-        </header>
+        </>
     }
 }
 
