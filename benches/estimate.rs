@@ -6,7 +6,7 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use plimsoll::estimate::{estimate, fit, grid, peak_allocated};
 use plimsoll::plan::{Plan, config};
-use plimsoll::replay::serve::serve;
+use plimsoll::replay::allocator::serve::serve;
 use plimsoll::scenario::{Lora, ModelRef, Scenario, Targets};
 use plimsoll::stack::{Detail, peak, record, turns};
 use std::hint::black_box;

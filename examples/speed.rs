@@ -9,7 +9,7 @@
 use plimsoll::advise::{Observed, advise};
 use plimsoll::estimate::{estimate, fit, grid, peak_allocated};
 use plimsoll::plan::Plan;
-use plimsoll::replay::serve::serve;
+use plimsoll::replay::allocator::serve::serve;
 use plimsoll::scenario::Scenario;
 use plimsoll::stack::{peak, turns};
 use std::hint::black_box;

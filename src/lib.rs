@@ -29,7 +29,6 @@ pub mod module;
 mod parts;
 pub mod plan;
 pub mod quant;
-pub mod replay;
 pub mod scenario;
 pub mod score;
 mod sort;
@@ -38,3 +37,5 @@ pub mod validate;
 #[cfg(feature = "app")]
 pub mod web;
 pub mod words;
+
+pub use plimsoll_replay as replay;

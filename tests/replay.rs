@@ -4,8 +4,8 @@
 use plimsoll::estimate::{grid, peak_allocated};
 use plimsoll::model::HfConfig;
 use plimsoll::plan::Plan;
-use plimsoll::replay::serve::{Served, serve};
-use plimsoll::replay::trials::Trials;
+use plimsoll::replay::allocator::serve::{Served, serve};
+use plimsoll::replay::allocator::trials::Trials;
 use plimsoll::replay::{Event, Recording, Turns, segment};
 use plimsoll::scenario::{
     AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, Float8, Harness, Loader, Lora, Method,

@@ -2,8 +2,8 @@
 
 use crate::bytes::MIB;
 use crate::replay::Turns;
-use crate::replay::serve::Served;
-use crate::replay::trials::Trials;
+use crate::replay::allocator::serve::Served;
+use crate::replay::allocator::trials::Trials;
 
 /// Answers are multiples of this, rounded up.
 const STEP: u64 = 32 * MIB;

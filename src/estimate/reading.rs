@@ -1,7 +1,7 @@
 //! Reads a served recording: the moment of the peak, what is alive then, the highest point of each phase.
 
 use super::{Category, Peak, PhasePeak};
-use crate::replay::serve::{Highest, Served};
+use crate::replay::allocator::serve::{Highest, Served};
 use crate::replay::{Alloc, Phase, Turns};
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use super::{COST_MODEL, Estimate, EstimateError, notes, process, reading, verdic
 use crate::catalog;
 use crate::plan::Plan;
 use crate::replay::Turns;
-use crate::replay::serve::{Served, serve};
+use crate::replay::allocator::serve::{Served, serve};
 use crate::scenario::Scenario;
 use crate::stack::{self, hf::managed_bytes};
 

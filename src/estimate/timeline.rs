@@ -3,11 +3,11 @@
 
 use super::reading;
 use super::{Category, EstimateError, resolve};
-use crate::replay::serve::blocks;
+use crate::replay::allocator::serve::blocks;
 use crate::replay::{Alloc, Event, Phase, Recording, Turns};
 use crate::scenario::Scenario;
 use crate::sort::sort_by_key;
-use crate::stack::{Detail, record};
+use crate::stack;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -97,7 +97,7 @@ impl Timeline {
     /// # Errors
     /// As [`estimate`](super::estimate).
     pub fn of(scenario: &Scenario) -> Result<Self, EstimateError> {
-        let turns = Turns::once(record(&resolve(scenario)?, Detail::Full));
+        let turns = Turns::once(stack::turns(&resolve(scenario)?).list());
         let blocks = blocks(&turns).map_err(|_| EstimateError::NotModelled("the run is endless".into()))?;
         Ok(Timeline::read(turns.recording(), &blocks))
     }

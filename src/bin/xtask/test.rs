@@ -30,7 +30,7 @@ pub fn everything(root: &Path, with_browser: bool) -> Result<()> {
 
     let mut steps = Steps::default();
     steps.take("native tests", || {
-        run(cargo(root, ["test", "--no-fail-fast"]).args(FEATURES))
+        run(cargo(root, ["test", "--workspace", "--no-fail-fast"]).args(FEATURES))
     });
     steps.take("tests of xtask", || {
         run(&mut cargo(
