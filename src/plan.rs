@@ -1,10 +1,14 @@
 //! A scenario resolved: every default settled, every name looked up, ready to be lowered. What the cost model cannot
 //! express is refused here, with the reason.
 
+mod batch;
+mod card;
 mod float8;
 mod lengths;
 mod lora;
 mod own;
+mod parameters;
+mod refusals;
 mod release;
 mod sdpa;
 mod unsloth;
@@ -23,6 +27,7 @@ use crate::scenario::{
 pub use crate::quant::Storage;
 pub use lengths::Lengths;
 pub use lora::{Adapter, LoraPlan};
+pub use parameters::Parameter;
 
 /// Which kernel computes attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +121,7 @@ pub struct Plan {
     pub expandable_segments: bool,
     /// The card's kernels.
     pub device: Device,
-    /// Bytes of a cuBLAS workspace: 32 MiB on capability 9, 8.125 MiB elsewhere
-    /// (`aten/src/ATen/cuda/CublasHandlePool.cpp: parseChosenWorkspaceSize`).
+    /// Bytes of a cuBLAS workspace.
     pub workspace_bytes: u64,
 }
 
@@ -135,31 +139,8 @@ const ROTATED: [&str; 6] = [
     "kv_a_proj_with_mqa",
 ];
 
-/// Where no card is named: data-centre Ampere and later behave alike for the kernels that matter.
-const DEFAULT_CAPABILITY: (u32, u32) = (8, 0);
-
-/// Streaming multiprocessors of the largest common card of a capability; they decide how flash attention splits short
-/// batches (public specifications: A100 108, RTX 3090 82, RTX 4090 128, H100 132, B200 148, RTX 5090 170, T4 40).
-fn multiprocessors(capability: (u32, u32)) -> u64 {
-    match capability {
-        (8, 0) => 108,
-        (8, 9) => 128,
-        (8, _) => 82,
-        (9, _) => 132,
-        (10 | 11, _) => 148,
-        (12.., _) => 170,
-        (7, 5) => 40,
-        _ => 80,
-    }
-}
-
 fn not_modelled<T>(reason: impl Into<String>) -> Result<T, EstimateError> {
     Err(EstimateError::NotModelled(reason.into()))
-}
-
-fn parse_capability(text: &str) -> Option<(u32, u32)> {
-    let (major, minor) = text.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// The configuration behind a scenario's model.
@@ -197,24 +178,6 @@ fn towers(scenario: &Scenario) -> Result<u64, EstimateError> {
     }
 }
 
-/// Refuses convolutions that PyTorch hands to cuDNN, whose workspace is not known: those in fp16, and those of more
-/// elements than 32 bits count (`aten/src/ATen/native/Convolution.cpp: use_cudnn_depthwise`).
-fn convolution(arch: &Architecture, compute: Dtype, batch: u64, seq: u64) -> Result<(), EstimateError> {
-    let Some(recurrence) = &arch.recurrence else {
-        return Ok(());
-    };
-    let elements = recurrence
-        .channels(arch.hidden)
-        .saturating_mul(batch)
-        .saturating_mul(seq);
-    if compute == Dtype::F16 || elements > i32::MAX as u64 {
-        return not_modelled(
-            "convolutions that cuDNN runs, in fp16 or of 2^31 elements and more, are not modelled: what workspace it takes is not known",
-        );
-    }
-    Ok(())
-}
-
 impl Plan {
     /// Resolves a scenario whose fields are sound.
     ///
@@ -228,47 +191,12 @@ impl Plan {
         if s.stack == Stack::Unsloth {
             unsloth::name_experts(&mut arch);
         }
-        let capability = match (&s.compute_capability, &s.gpu) {
-            (Some(text), _) => parse_capability(text).unwrap_or(DEFAULT_CAPABILITY),
-            (None, Some(gpu)) => match catalog::gpu(gpu) {
-                Some(g) => match g.compute_capability.as_deref().and_then(parse_capability) {
-                    Some(capability) => capability,
-                    None => {
-                        return not_modelled(format!(
-                            "{} is no CUDA card; its kernels are not known",
-                            g.name
-                        ));
-                    }
-                },
-                None => DEFAULT_CAPABILITY,
-            },
-            (None, None) => DEFAULT_CAPABILITY,
-        };
+        let capability = card::capability(s)?;
         let named = s.gpu.is_some() || s.compute_capability.is_some();
         let mut weights = weights::resolve(s, named.then_some(capability))?;
         weights.notes.extend(own::notes(s)?);
         let (dtype, storage) = (weights.dtype, weights.storage);
-        for (used, what) in [
-            (
-                // With checkpointing transformers turns it off.
-                s.use_cache
-                    && s.checkpointing == Checkpointing::None
-                    && !arch.family.caches_keys_and_values(),
-                "a key-value cache of this architecture",
-            ),
-            (
-                s.liger && !arch.family.has_liger_kernels(),
-                "Liger kernels of this architecture",
-            ),
-            (
-                s.checkpointing == Checkpointing::Unsloth && s.stack == Stack::Hf,
-                "off-loaded checkpointing on the Hugging Face stack",
-            ),
-        ] {
-            if used {
-                return not_modelled(format!("{what} are not modelled yet"));
-            }
-        }
+        refusals::unsupported(s, &arch)?;
         float8::check(s, &arch, storage, capability)?;
         release::check(s, &arch)?;
         let lora = match s.method {
@@ -278,22 +206,9 @@ impl Plan {
         let prepare_kbit = s.prepare_kbit && !matches!(storage, Storage::Plain | Storage::Float8);
         let autocast = weights.autocast;
         let compute = autocast.unwrap_or(if prepare_kbit { Dtype::F32 } else { dtype });
-        convolution(&arch, compute, s.batch, s.seq)?;
-        let tokens = s.batch.saturating_mul(s.seq);
-        if arch
-            .experts
-            .as_ref()
-            .is_some_and(|e| !e.can_be_chosen_for(tokens))
-        {
-            return not_modelled(
-                "choosing among 400 or more experts for more than 65,536 tokens a micro-batch is not modelled",
-            );
-        }
-        if let Some(index) = arch.takes_keys_of_none() {
-            return not_modelled(format!(
-                "layer {index} takes keys and values of an earlier layer of its kind (num_kv_shared_layers), and there is none"
-            ));
-        }
+        refusals::convolution(&arch, compute, s.batch, s.seq)?;
+        refusals::layers(s, &arch)?;
+        refusals::clamped_weights(&arch, storage, &weights.kept)?;
         let (attention, masked_attention) = match s.stack {
             Stack::Hf => sdpa::kernels(s, &arch, capability, compute)?,
             Stack::Unsloth => {
@@ -301,17 +216,6 @@ impl Plan {
                 unsloth::attention(s, &arch, capability, dtype)?
             }
         };
-        if arch.family == Family::Gemma3n && storage != Storage::Plain {
-            let read = ["altup.prediction_coefs", "altup.correction_coefs"];
-            if !read
-                .iter()
-                .all(|path| weights.kept.keeps(0, &Part::linear(path, 1, 1, false)))
-            {
-                return not_modelled(
-                    "Gemma 3n clamps weights in place, on which transformers fails when they are packed (modeling_gemma3n.py: Gemma3nTextAltUp.predict): keep these layers in 16 bit, skip_modules=altup",
-                );
-            }
-        }
         let global_kernels = sdpa::global_kernels(s, &arch, capability, compute)?;
         Ok(Plan {
             stack: s.stack,
@@ -367,28 +271,10 @@ impl Plan {
             liger: s.liger,
             float8: s.float8 == Float8::Tensorwise,
             expandable_segments: s.expandable_segments,
-            device: Device {
-                capability,
-                multiprocessors: multiprocessors(capability),
-            },
-            workspace_bytes: if capability.0 == 9 {
-                32 << 20
-            } else {
-                4096 * 1024 * 2 + 16 * 1024 * 8
-            },
+            device: card::device(capability),
+            workspace_bytes: card::workspace_bytes(capability),
         })
     }
-}
-
-/// Weights of one kind: how many elements, how many such tensors, are they trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameter {
-    /// Elements of one tensor.
-    pub elements: u64,
-    /// Tensors of this kind.
-    pub count: u64,
-    /// Are they trained?
-    pub trained: bool,
 }
 
 impl Plan {
@@ -445,96 +331,6 @@ impl Plan {
         kind | self.kept.mask(index, &self.arch.layer(index)) << 8
     }
 
-    /// Calls `f` with every kind of weight of the model, adapters included.
-    pub fn for_each_parameter(&self, mut f: impl FnMut(Parameter)) {
-        let full = self.lora.is_none();
-        if self.towers > 0 {
-            f(Parameter {
-                elements: self.towers,
-                count: 1,
-                trained: false,
-            });
-        }
-        for (elements, count) in self.arch.outside_layers() {
-            f(Parameter {
-                elements,
-                count,
-                trained: full,
-            });
-        }
-        let saves = self.lora.as_ref().map_or([false; 2], |lora| lora.saves);
-        let copies = match self.trains_tied_weight() {
-            true => 1,
-            false => saves.into_iter().filter(|&saved| saved).count(),
-        };
-        for _ in 0..copies {
-            f(Parameter {
-                elements: self.arch.vocab.saturating_mul(self.arch.hidden),
-                count: 1,
-                trained: true,
-            });
-        }
-        for (index, count) in self.arch.kinds() {
-            let buffers = self.arch.buffers(index);
-            if buffers > 0 {
-                f(Parameter {
-                    elements: buffers,
-                    count,
-                    trained: false,
-                });
-            }
-        }
-        for (index, count, part) in self.arch.parts() {
-            let passed_by = index.is_some_and(|index| self.arch.is_skipped(index));
-            let full = full && !passed_by;
-            let (weight, bias) = part.elements();
-            f(Parameter {
-                elements: weight,
-                count,
-                trained: full,
-            });
-            if bias > 0 {
-                f(Parameter {
-                    elements: bias,
-                    count,
-                    trained: full,
-                });
-            }
-            let Some(lora) = &self.lora else { continue };
-            let Some(adapter) = lora.adapter_of(&part) else {
-                continue;
-            };
-            let widths = [adapter.inputs, adapter.outputs].map(|width| width.saturating_mul(adapter.rank));
-            let magnitudes = lora.dora.then_some(adapter.outputs);
-            for elements in widths.into_iter().chain(magnitudes) {
-                f(Parameter {
-                    elements,
-                    count,
-                    trained: !passed_by,
-                });
-            }
-        }
-    }
-
-    /// Unsloth: is the weight that embedding and head share trained whole? It stays one weight.
-    pub fn trains_tied_weight(&self) -> bool {
-        let both = self.lora.as_ref().is_some_and(|lora| lora.saves == [true; 2]);
-        both && self.arch.tied && self.stack == Stack::Unsloth
-    }
-
-    /// Tokens of a micro-batch.
-    pub fn tokens(&self) -> u64 {
-        match self.lengths {
-            Some(lengths) if self.padding_free => lengths.sum,
-            _ => self.batch.saturating_mul(self.longest()),
-        }
-    }
-
-    /// Tokens of the longest sequence of a micro-batch.
-    fn longest(&self) -> u64 {
-        self.lengths.map_or(self.seq, |lengths| lengths.longest)
-    }
-
     /// Unsloth: do hand-written layers run uncompiled? They are compiled from 2026 on for batches that are padded.
     pub fn runs_eagerly(&self) -> bool {
         self.padding_free || self.release != Release::Current
@@ -543,33 +339,6 @@ impl Plan {
     /// Unsloth: does generated code run the layers?
     pub fn is_compiled(&self) -> bool {
         self.stack == Stack::Unsloth && (self.generic || !self.runs_eagerly())
-    }
-
-    /// Tokens of a row as the model sees it.
-    pub fn row_length(&self) -> u64 {
-        if self.padding_free {
-            self.tokens()
-        } else {
-            self.longest()
-        }
-    }
-
-    /// Sizes of a micro-batch's token ids: rows x tokens.
-    pub fn rows(&self) -> [u64; 2] {
-        match self.padding_free {
-            true => [1, self.tokens()],
-            false => [self.batch, self.longest()],
-        }
-    }
-
-    /// Documents of a micro-batch.
-    pub fn documents(&self) -> u64 {
-        self.batch.saturating_mul(self.packing)
-    }
-
-    /// Unsloth's `max_seq_length`: what the model is loaded for.
-    pub fn max_seq_length(&self) -> u64 {
-        self.seq.max(512)
     }
 
     /// The first decoder layer that keeps the rotary tables for its backward pass: it does when its queries or keys need
@@ -607,23 +376,5 @@ impl Plan {
             .kinds()
             .iter()
             .any(|&(index, _)| self.arch.layer(index).iter().any(|p| p.elements().1 > 0))
-    }
-
-    /// Weights of the model with its adapters.
-    pub fn parameters(&self) -> u64 {
-        let mut sum = 0u64;
-        self.for_each_parameter(|p| sum = sum.saturating_add(p.elements.saturating_mul(p.count)));
-        sum
-    }
-
-    /// Weights that are trained.
-    pub fn trained_parameters(&self) -> u64 {
-        let mut sum = 0u64;
-        self.for_each_parameter(|p| {
-            if p.trained {
-                sum = sum.saturating_add(p.elements.saturating_mul(p.count));
-            }
-        });
-        sum
     }
 }
