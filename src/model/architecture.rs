@@ -171,6 +171,14 @@ impl Architecture {
             if config.num_local_experts.unwrap_or(0) > 0 {
                 return Err("the experts of this model type are not written".into());
             }
+            // `GraniteMoeHybridModel.__init__` makes rotary tables for "rope" alone.
+            if config
+                .position_embedding_type
+                .as_deref()
+                .is_some_and(|kind| kind != "rope")
+            {
+                return Err("attention without rotary positions is not written for this model type".into());
+            }
         }
         let streams = match family {
             Family::Gemma3n => config.altup_num_inputs.unwrap_or(4),

@@ -129,6 +129,8 @@ pub struct HfConfig {
     pub shared_expert_intermediate_size: Option<u64>,
     /// Width of the shared expert, as Nemotron-H names it.
     pub moe_shared_expert_intermediate_size: Option<u64>,
+    /// How Granite's hybrids tell positions apart: `rope`, or not at all.
+    pub position_embedding_type: Option<String>,
     /// Width of the shared MLP, as Granite names it.
     pub shared_intermediate_size: Option<u64>,
     /// Nemotron-H: width to which tokens are projected before the experts.

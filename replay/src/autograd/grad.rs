@@ -163,9 +163,9 @@ impl Inner {
         }
         match op {
             Gradient::LigerRope => return self.run_liger_rope(node),
-            Gradient::FastRope => return self.run_fast_rope(node),
-            Gradient::FastLora(call) => return self.run_fast_lora(node, call),
-            Gradient::CompiledLayer(call) => return self.run_compiled_layer(node, call),
+            Gradient::FastRope | Gradient::FastLora(_) | Gradient::CompiledLayer(_) => {
+                return self.run_unsloth(node, op);
+            }
             _ => {}
         }
         let buffers = std::mem::replace(&mut self.nodes[node as usize].buffers, [NONE; MAX_OUTPUTS]);
@@ -176,6 +176,17 @@ impl Inner {
             _ => self.gradients(node, op, g, &mut out),
         }
         self.hand_on(node, &buffers, &mut out);
+    }
+
+    /// Nodes of Unsloth's own, as `uncommon_gradients`.
+    #[inline(never)]
+    fn run_unsloth(&mut self, node: u32, op: Gradient) {
+        match op {
+            Gradient::FastRope => self.run_fast_rope(node),
+            Gradient::FastLora(call) => self.run_fast_lora(node, call),
+            Gradient::CompiledLayer(call) => self.run_compiled_layer(node, call),
+            _ => {}
+        }
     }
 
     fn gradients(&mut self, node: u32, op: Gradient, g: u32, out: &mut [u32; MAX_EDGES]) {
@@ -288,19 +299,12 @@ impl Inner {
                     }
                 }
             }
-            Gradient::FastNorm { reuse_grad } => self.fast_norm_gradients(node, g, reuse_grad, out),
-            Gradient::FastLoss => self.fast_loss_gradients(node, out),
-            Gradient::FastCrossEntropy => self.fast_cross_entropy_gradient(node, out),
-            Gradient::CutCrossEntropy => self.cut_cross_entropy_gradient(node, out),
-            Gradient::CumulativeSum => out[0] = self.cumulative_sum_gradient(g),
             Gradient::Pad { dim } => {
                 if let Some(input) = self.input(inputs[0]) {
                     let part = layout.narrowed(dim, input.layout.shape()[dim]);
                     out[0] = self.alloc(part.like(), dtype, "constant_pad_nd");
                 }
             }
-            Gradient::SolveTriangular => self.solve_triangular_gradients(node, g, out),
-            Gradient::Convolution => self.convolution_gradients(node, g, out),
             Gradient::Place => {
                 if let Some(input) = self.input(inputs[0]) {
                     out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "select_backward");
@@ -309,6 +313,19 @@ impl Inner {
             Gradient::LigerNorm { in_place } => self.liger_norm_gradients(node, g, in_place, out),
             Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
             Gradient::LigerLoss => self.liger_loss_gradients(node, out),
+            Gradient::FastNorm { .. }
+            | Gradient::FastLoss
+            | Gradient::FastCrossEntropy
+            | Gradient::CutCrossEntropy
+            | Gradient::CumulativeSum
+            | Gradient::SolveTriangular
+            | Gradient::Convolution
+            | Gradient::Fill(_)
+            | Gradient::AddToPart { .. }
+            | Gradient::CopyToRest
+            | Gradient::Deviation
+            | Gradient::Minimum
+            | Gradient::GroupedMm(_) => self.uncommon_gradients(node, op, g, out),
             Gradient::Linear(_)
             | Gradient::Split
             | Gradient::LigerRope
@@ -321,7 +338,6 @@ impl Inner {
             Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),
             Gradient::Turn => self.turn_gradient(node, g, out),
             Gradient::Contiguous => out[0] = self.contiguous_gradient(g),
-            Gradient::Fill(part) => self.fill_gradients(node, g, part, out),
             Gradient::Index => self.index_gradient(node, g, out),
             Gradient::Select => {
                 if let Some(input) = self.input(inputs[0]) {
@@ -342,13 +358,8 @@ impl Inner {
             }
             Gradient::ByResult => self.by_result_gradient(g, out),
             Gradient::Unbind => self.unbind_gradient(node, g, out),
-            Gradient::AddToPart { rest } => self.add_to_part_gradients(node, g, rest, out),
-            Gradient::CopyToRest => self.copy_to_rest_gradients(node, g, out),
-            Gradient::Deviation => self.deviation_gradient(node, g, out),
-            Gradient::Minimum => self.minimum_gradient(g, out),
             Gradient::Where => self.where_gradients(node, g, out),
             Gradient::Divide => self.divide_gradients(node, g, out),
-            Gradient::GroupedMm(product) => self.grouped_mm_gradients(node, g, product, out),
             Gradient::Softmax { input } => {
                 // The kernel wants grad * output, made beside the result.
                 let product_bytes = layout.numel().saturating_mul(dtype.size());
@@ -371,6 +382,28 @@ impl Inner {
             Gradient::Efficient(shape) => self.efficient_gradients(g, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
             Gradient::Gemm8bit(gemm) => out[0] = self.gemm_8bit_gradient(g, gemm),
+        }
+    }
+
+    /// Of operations that only some architectures and Unsloth have. The page has them, as these operations themselves, in the
+    /// part of its program that it loads for those (`doors` of xtask).
+    #[inline(never)]
+    fn uncommon_gradients(&mut self, node: u32, op: Gradient, g: u32, out: &mut [u32; MAX_EDGES]) {
+        match op {
+            Gradient::FastNorm { reuse_grad } => self.fast_norm_gradients(node, g, reuse_grad, out),
+            Gradient::FastLoss => self.fast_loss_gradients(node, out),
+            Gradient::FastCrossEntropy => self.fast_cross_entropy_gradient(node, out),
+            Gradient::CutCrossEntropy => self.cut_cross_entropy_gradient(node, out),
+            Gradient::CumulativeSum => out[0] = self.cumulative_sum_gradient(g),
+            Gradient::SolveTriangular => self.solve_triangular_gradients(node, g, out),
+            Gradient::Convolution => self.convolution_gradients(node, g, out),
+            Gradient::Fill(part) => self.fill_gradients(node, g, part, out),
+            Gradient::AddToPart { rest } => self.add_to_part_gradients(node, g, rest, out),
+            Gradient::CopyToRest => self.copy_to_rest_gradients(node, g, out),
+            Gradient::Deviation => self.deviation_gradient(node, g, out),
+            Gradient::Minimum => self.minimum_gradient(g, out),
+            Gradient::GroupedMm(product) => self.grouped_mm_gradients(node, g, product, out),
+            _ => {}
         }
     }
 

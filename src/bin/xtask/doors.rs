@@ -26,7 +26,13 @@ fn of_replay(path: &str) -> bool {
         let (family, layer) = rest.split_once("::").unwrap_or_default();
         family != "llama" && matches!(layer, "layer" | "layer4")
     };
+    // What their operations do in backward.
+    const GRADIENTS: [&str; 2] = ["::uncommon_gradients", "::run_unsloth"];
+    let is_gradient = |rest: &str| GRADIENTS.iter().any(|name| rest.ends_with(name));
     STACKS.contains(&path)
+        || path
+            .strip_prefix("plimsoll_replay::autograd::grad::")
+            .is_some_and(is_gradient)
         || path
             .strip_prefix("plimsoll::stack::hf::layers::")
             .is_some_and(is_layer)
