@@ -1,5 +1,5 @@
-//! Runs of real Unsloth whose settings were drawn at random, small models and few layers of large ones, over all of their
-//! steps: the first, in which kernels are tuned, too.
+//! Runs of real Unsloth, some drawn at random, others chosen where draws seldom come: small models and few layers of large
+//! ones, over all of their steps, the first, in which kernels are tuned, too.
 
 #![allow(clippy::unwrap_used)]
 

@@ -21,7 +21,7 @@ pub const FIXTURES: [(&str, &[&str]); 2] = [
             "oracle/combinations.jsonl",
             "oracle/toy-precision.jsonl",
             "oracle/unsloth.jsonl",
-            "oracle/unsloth-compiled.jsonl",
+            "oracle/unsloth-fresh.jsonl",
         ],
     ),
     (
