@@ -424,8 +424,15 @@ proptest! {
 
 #[test]
 fn the_default_list_follows_from_one_layer_of_each_kind() {
-    let plan = Plan::new(&Scenario::default()).unwrap();
-    assert!(hf::turns(&plan).is_some());
+    // Adapters of experts are made in a second way through the layers, right behind the first.
+    for model in ["meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B"] {
+        let scenario = Scenario {
+            model: ModelRef::Catalog(model.into()),
+            ..Scenario::default()
+        };
+        both_lists_agree(&scenario);
+        assert!(hf::turns(&Plan::new(&scenario).unwrap()).is_some(), "{model}");
+    }
     let mut scenario = Scenario::default();
     scenario.set_stack(Stack::Unsloth);
     assert!(unsloth::turns(&Plan::new(&scenario).unwrap()).is_some());

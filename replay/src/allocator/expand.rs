@@ -34,7 +34,8 @@ enum Dropped {
 struct Stretch {
     group: u32,
     events: Range<usize>,
-    /// How many stretches outside the layers have begun: with each begins another way through the layers.
+    /// The way through the layers that it is of, or that comes behind it: another begins with each stretch outside the layers,
+    /// and where layers are gone through twice without one between.
     way: u32,
 }
 
@@ -68,9 +69,13 @@ pub(crate) fn expanded(recording: Recording, entered: &[Entered], order: &Order)
     let stretches = stretches(recording.events.len(), entered);
     let mut expansion = Expansion::of(recording, &stretches, layers, groups)?;
     for way in stretches.chunk_by(|a, b| a.way == b.way) {
-        let (outside, layers) = way.split_first()?;
-        expansion.outside(outside.events.clone())?;
-        expansion.through_layers(layers)?;
+        match way.split_first()? {
+            (outside, layers) if outside.group == 0 => {
+                expansion.outside(outside.events.clone())?;
+                expansion.through_layers(layers)?;
+            }
+            _ => expansion.through_layers(way)?,
+        }
     }
     Some(expansion.turns)
 }
@@ -80,8 +85,15 @@ fn stretches(events: usize, entered: &[Entered]) -> Vec<Stretch> {
     let ends = entered.iter().map(|&(at, _)| at).chain([events]);
     let starts = std::iter::once((0, 0)).chain(entered.iter().copied());
     let mut ways = 0;
+    // The group that the way began with.
+    let mut begun = 0;
     let stretch = |((start, group), end)| {
-        ways += u32::from(group == 0);
+        if group == 0 || group == begun {
+            ways += 1;
+        }
+        if group == 0 || begun == 0 {
+            begun = group;
+        }
         Stretch {
             group,
             events: start..end,
