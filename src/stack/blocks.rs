@@ -35,6 +35,9 @@ struct Block {
     parts: usize,
 }
 
+/// Most of the last layers that are recorded each for itself: as long a pattern as models have.
+const MOST_APART: u32 = 8;
+
 /// Every layer for itself.
 fn each(layers: u32) -> Blocks {
     Blocks {
@@ -64,6 +67,28 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
     if detail == Detail::Full || passes_between_layers(plan) {
         return unfolded(layers, detail);
     }
+    // The input of the last layer is not taken off the GPU, and the first backward pass over a compiled layer is that of the
+    // last.
+    let apart_at_the_end =
+        plan.checkpointing == Checkpointing::Unsloth || plan.is_compiled() || detail == Detail::Ends;
+    let end = u32::from(apart_at_the_end);
+    if detail == Detail::Kinds {
+        return match folded(plan, detail, layers, end) {
+            Some((blocks, 1)) => blocks,
+            _ => self::blocks(plan, Detail::Segments),
+        };
+    }
+    // Where layers of different parts take turns, the last one follows what it does with more of the last layers apart.
+    let ends = end..=end * MOST_APART;
+    let mut foldings = ends.filter_map(|end| folded(plan, detail, layers, end));
+    foldings
+        .next()
+        .map_or_else(|| unfolded(layers, detail), |(blocks, _)| blocks)
+}
+
+/// The layers to record, the last `end` of them each for itself, and the number of sets of parts; nothing where a layer would
+/// not follow what it does in the model.
+fn folded(plan: &Plan, detail: Detail, layers: u32, end: u32) -> Option<(Blocks, usize)> {
     let apart = u32::try_from(plan.first_layer_with_tables()).unwrap_or(0);
     let mut kinds: Vec<Kind> = Vec::new();
     let mut part_sets: Vec<Vec<Part>> = Vec::new();
@@ -83,11 +108,7 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
         });
         let kind = &mut kinds[at];
         let new = index < apart || !std::mem::replace(&mut kind.met, index >= apart);
-        // The input of the last layer is not taken off the GPU.
-        // And the first backward pass over a compiled layer is that of the last.
-        let apart_at_the_end =
-            plan.checkpointing == Checkpointing::Unsloth || plan.is_compiled() || detail == Detail::Ends;
-        let alone = (new && detail != Detail::Kinds) || (apart_at_the_end && index + 1 == layers);
+        let alone = (new && detail != Detail::Kinds) || index.saturating_add(end) >= layers;
         if new {
             bounded = index + 1;
         }
@@ -98,7 +119,7 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
             None => {
                 // What lives from one layer to the next must be as large as before the layers it stands for.
                 if recorded.last().is_some_and(|last| last.parts != before) {
-                    return unfolded(layers, detail);
+                    return None;
                 }
                 recorded.push(Block {
                     like,
@@ -117,18 +138,16 @@ pub(crate) fn blocks(plan: &Plan, detail: Detail) -> Blocks {
         }
         before = parts;
     }
-    if detail == Detail::Kinds && part_sets.len() > 1 {
-        return blocks(plan, Detail::Segments);
-    }
     let group = |(block, id): (&Block, u32)| {
         let times = block.times;
         (block.index, Group { id, times })
     };
-    Blocks {
+    let blocks = Blocks {
         recorded: recorded.iter().zip(1..).map(group).collect(),
         order,
         bounded: if detail == Detail::Kinds { bounded } else { 0 },
-    }
+    };
+    Some((blocks, part_sets.len()))
 }
 
 /// Do layers hand each other more than hidden states: keys and values with their gradients (or a dictionary that holds
