@@ -426,7 +426,11 @@ proptest! {
 fn the_default_list_follows_from_one_layer_of_each_kind() {
     // Adapters of experts are made in a second way through the layers, right behind the first; and layers of two sets of
     // parts take turns.
-    for model in ["meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3.5-0.8B"] {
+    for model in [
+        "meta-llama/Llama-3.1-8B",
+        "Qwen/Qwen3-30B-A3B",
+        "Qwen/Qwen3.5-0.8B",
+    ] {
         let scenario = Scenario {
             model: ModelRef::Catalog(model.into()),
             ..Scenario::default()

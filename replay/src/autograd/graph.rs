@@ -72,6 +72,20 @@ impl Inner {
         id != NONE && self.records[id as usize].requires_grad
     }
 
+    /// The node of an operation over `inputs`, where one is needed.
+    #[inline]
+    pub fn node_over(&mut self, op: Gradient, name: &'static str, inputs: &[u32]) -> Option<u32> {
+        self.records_grad(inputs).then(|| self.node(op, name, inputs))
+    }
+
+    /// Makes `out` the result of this node, where there is one.
+    #[inline]
+    pub fn made_by(&mut self, out: u32, node: Option<u32>) {
+        if let Some(node) = node {
+            self.set_node(out, node, 0);
+        }
+    }
+
     /// Begins a node for an operation over `inputs`.
     pub fn node(&mut self, op: Gradient, name: &'static str, inputs: &[u32]) -> u32 {
         if self.recomputing != NONE {

@@ -32,10 +32,7 @@ impl<'t> Tensor<'t> {
             }
         }
         inner.release(reciprocals);
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 
     /// `Fast_RoPE_Embedding_QK`: queries and keys of batch x heads x sequence x width, rotated into new tensors of the same
@@ -43,9 +40,7 @@ impl<'t> Tensor<'t> {
     pub fn fast_rope(&self, key: &Tensor<'t>, positions: &Tensor<'t>) -> (Tensor<'t>, Tensor<'t>) {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, key.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::FastRope, "Fast_RoPE_Embedding_QKBackward", &ids));
+        let node = inner.node_over(Gradient::FastRope, "Fast_RoPE_Embedding_QKBackward", &ids);
         let out = ids.map(|id| {
             let (layout, dtype) = (
                 inner.records[id as usize].layout,
@@ -74,9 +69,7 @@ impl<'t> Tensor<'t> {
         const OP: &str = "fast_qk_norm_rope";
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, key.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::FastRope, "Fast_QK_Norm_RoPEBackward", &ids));
+        let node = inner.node_over(Gradient::FastRope, "Fast_QK_Norm_RoPEBackward", &ids);
         let layouts = ids.map(|id| {
             (
                 inner.records[id as usize].layout,

@@ -49,10 +49,7 @@ impl<'t> Tensor<'t> {
             inner.save(node, 0, weight.id);
             inner.save(node, 1, self.id);
         }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }
 

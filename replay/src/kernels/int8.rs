@@ -32,9 +32,7 @@ impl<'t> Tensor<'t> {
             outputs,
             dtype,
         };
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Gemm8bit(gemm), "MatMul8bitLtBackward", &[self.id]));
+        let node = inner.node_over(Gradient::Gemm8bit(gemm), "MatMul8bitLtBackward", &[self.id]);
         let rows = layout.numel() / inputs.max(1);
         let elements = rows.saturating_mul(inputs);
         let half = if dtype == Dtype::F16 {
@@ -75,10 +73,7 @@ impl<'t> Tensor<'t> {
             // it lives until the graph is dropped.
             inner.keep_with_graph(self.id);
         }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }
 

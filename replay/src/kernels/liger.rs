@@ -51,9 +51,7 @@ impl<'t> Tensor<'t> {
     ) -> (Tensor<'t>, Tensor<'t>) {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, key.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::LigerRope, "LigerRopeFunctionBackward", &ids));
+        let node = inner.node_over(Gradient::LigerRope, "LigerRopeFunctionBackward", &ids);
         let out = ids.map(|id| inner.rotated_in_place(id));
         if let Some(node) = node {
             for (output, id) in out.into_iter().enumerate() {
@@ -71,9 +69,7 @@ impl<'t> Tensor<'t> {
         let (a, b) = (self.contiguous(), up.contiguous());
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [a.id, b.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::LigerSwiglu, "LigerSiLUMulFunctionBackward", &ids));
+        let node = inner.node_over(Gradient::LigerSwiglu, "LigerSiLUMulFunctionBackward", &ids);
         let (layout, dtype) = (
             inner.records[a.id as usize].layout,
             inner.records[a.id as usize].dtype,

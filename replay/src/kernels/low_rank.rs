@@ -26,13 +26,8 @@ impl<'t> Tensor<'t> {
         let dtype = inner.records[left.id as usize].dtype;
         let out = inner.alloc(rows.with_last(columns.last()), dtype, "matmul");
         inner.touch_workspace();
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `torch.baddbmm(self, left, right, alpha=...)` outside autocast, where `self` takes no gradient; `scaled`: alpha is
@@ -53,13 +48,8 @@ impl<'t> Tensor<'t> {
         let factors = [left.id, right.id].map(|id| inner.records[id as usize].layout);
         inner.batch_copies(&factors, dtype);
         inner.touch_workspace();
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

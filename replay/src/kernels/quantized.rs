@@ -40,9 +40,7 @@ impl<'t> Tensor<'t> {
         const OP: &str = "gemm_4bit";
         let mut inner = self.tape.inner.borrow_mut();
         // MatMul4Bit keeps the packed weight on its context, not through save_for_backward: nothing is packed.
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Gemm4bit(gemm), "MatMul4BitBackward", &[self.id]));
+        let node = inner.node_over(Gradient::Gemm4bit(gemm), "MatMul4BitBackward", &[self.id]);
         let (layout, dtype) = (
             inner.records[self.id as usize].layout,
             inner.records[self.id as usize].dtype,
@@ -56,13 +54,8 @@ impl<'t> Tensor<'t> {
         };
         if product.is_fused(inner.device) {
             let out = inner.alloc(layout.with_last(gemm.outputs), dtype, OP);
-            if let Some(node) = node {
-                inner.set_node(out, node, 0);
-            }
-            return Tensor {
-                tape: self.tape,
-                id: out,
-            };
+            inner.made_by(out, node);
+            return self.beside(out);
         }
         let (mut absmax, mut difference) = (NONE, NONE);
         if gemm.double_quant {
@@ -95,13 +88,8 @@ impl<'t> Tensor<'t> {
         for s in [cast_bias, cast_weight, cast_input, difference, absmax, weight] {
             inner.free_scratch(s);
         }
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

@@ -161,10 +161,7 @@ impl<'t> Tensor<'t> {
         for id in [lse, rng, unused] {
             inner.release(id);
         }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }
 

@@ -18,9 +18,7 @@ impl<'t> Tensor<'t> {
     pub fn cat_last_with(&self, second: &Tensor<'t>, third: &Tensor<'t>) -> Tensor<'t> {
         let ids = [self.id, second.id, third.id];
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Cat, "CatBackward0", &ids));
+        let node = inner.node_over(Gradient::Cat, "CatBackward0", &ids);
         let width = ids
             .iter()
             .map(|&id| inner.records[id as usize].layout.last())
@@ -30,13 +28,8 @@ impl<'t> Tensor<'t> {
             inner.records[self.id as usize].dtype,
         );
         let out = inner.alloc(layout.with_last(width), dtype, "cat");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `torch.cat([empty, self], dim=-2)`, the empty one of a dtype: a copy that is contiguous, in the wider of both.
@@ -75,21 +68,14 @@ impl<'t> Tensor<'t> {
     /// `self *= other`, of a factor that needs no gradient: a node that keeps the factor, but no memory.
     pub fn mul_in_place(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Mul, "MulBackward0", &[self.id]));
+        let node = inner.node_over(Gradient::Mul, "MulBackward0", &[self.id]);
         if let Some(node) = node {
             inner.save(node, 1, other.id);
         }
         let layout = inner.records[self.id as usize].layout;
         let out = inner.alias(self.id, layout, false);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     fn binary(
@@ -123,13 +109,8 @@ impl<'t> Tensor<'t> {
         let layout = layout.unwrap_or_else(|| Layout::elementwise(&[&a.layout, &b.layout]));
         let dtype = promote(a.dtype, &a.layout, b.dtype, &b.layout);
         let out = inner.alloc(layout, dtype, op);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

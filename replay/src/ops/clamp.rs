@@ -22,40 +22,26 @@ impl<'t> Tensor<'t> {
     /// `self.clamp(...)` with one bound or two.
     pub fn clamp(&self, bounds: u8) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Clamp { bounds }, "ClampBackward1", &[self.id]));
+        let node = inner.node_over(Gradient::Clamp { bounds }, "ClampBackward1", &[self.id]);
         if let Some(node) = node {
             inner.save(node, 0, self.id);
         }
         let record = &inner.records[self.id as usize];
         let (layout, dtype) = (record.layout.like(), record.dtype);
         let out = inner.alloc(layout, dtype, "clamp");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `self.add_(other)`.
     pub fn add_in_place(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, other.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Pass, "AddBackward0", &ids));
+        let node = inner.node_over(Gradient::Pass, "AddBackward0", &ids);
         let layout = inner.records[self.id as usize].layout;
         let out = inner.alias(self.id, layout, false);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

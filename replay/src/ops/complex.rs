@@ -17,14 +17,9 @@ impl<'t> Tensor<'t> {
         });
         let layout = inner.records[self.id as usize].layout.like();
         let out = inner.alloc(layout, Dtype::F32, "mul");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
+        inner.made_by(out, node);
         drop(inner);
-        let product = Tensor {
-            tape: self.tape,
-            id: out,
-        };
+        let product = self.beside(out);
         product.viewed("ViewAsRealBackward0", Gradient::Contiguous, layout)
     }
 }

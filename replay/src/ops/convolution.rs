@@ -17,9 +17,7 @@ impl<'t> Tensor<'t> {
         let input = self.in_autocast();
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [input.id, weight.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Convolution, "ConvolutionBackward0", &ids));
+        let node = inner.node_over(Gradient::Convolution, "ConvolutionBackward0", &ids);
         if let Some(node) = node {
             // Whatever takes a gradient: one formula gives both.
             inner.save(node, 0, input.id);
@@ -33,13 +31,8 @@ impl<'t> Tensor<'t> {
         let copy = inner.contiguous_copy(layout, dtype);
         let out = inner.alloc(layout.with_last(layout.last() + width - 1), dtype, "conv1d");
         inner.free_scratch(copy);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

@@ -131,10 +131,7 @@ impl<'t> Tensor<'t> {
         if lse != NONE {
             inner.release(lse);
         }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }
 

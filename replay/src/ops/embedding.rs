@@ -37,10 +37,7 @@ impl<'t> Tensor<'t> {
             debug_assert!(node < 1 << NODE_BITS);
             inner.set_node(out, node, 0);
         }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }
 

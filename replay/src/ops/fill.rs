@@ -39,18 +39,11 @@ impl<'t> Tensor<'t> {
     fn fill(&self, source: &Tensor<'t>, part: Filled) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, source.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Fill(part), "torch::autograd::CopySlices", &ids));
+        let node = inner.node_over(Gradient::Fill(part), "torch::autograd::CopySlices", &ids);
         let layout = inner.records[self.id as usize].layout;
         let out = inner.alias(self.id, layout, false);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

@@ -68,13 +68,8 @@ impl<'t> Tensor<'t> {
         });
         let out = inner.alloc(Layout::contiguous(&[product.rows, outputs]), dtype, "_grouped_mm");
         inner.grouped_mm_scratch(groups, product.rows / groups.max(1), outputs, dtype);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

@@ -23,29 +23,20 @@ impl<'t> Tensor<'t> {
             inner.records[self.id as usize].layout,
             inner.records[self.id as usize].dtype,
         );
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Index, "IndexBackward0", &[self.id]));
+        let node = inner.node_over(Gradient::Index, "IndexBackward0", &[self.id]);
         if let Some(node) = node {
             inner.save(node, 0, index.id);
         }
         let picked = layout.picked(&inner.records[index.id as usize].layout);
         let out = inner.alloc(picked, dtype, "index");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `self.gather(-1, index)`.
     pub fn gather_last(&self, index: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Select, "GatherBackward0", &[self.id]));
+        let node = inner.node_over(Gradient::Select, "GatherBackward0", &[self.id]);
         if let Some(node) = node {
             inner.save(node, 0, index.id);
             inner.save(node, 1, self.id);
@@ -53,34 +44,22 @@ impl<'t> Tensor<'t> {
         let dtype = inner.records[self.id as usize].dtype;
         let layout = inner.records[index.id as usize].layout.dense();
         let out = inner.alloc(layout, dtype, "gather");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `torch.full_like(..., number).scatter_(-1, index, self)`: elements put in their places among `columns`.
     pub fn scatter_last(&self, index: &Tensor<'t>, columns: u64) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Gather, "ScatterBackward0", &[self.id]));
+        let node = inner.node_over(Gradient::Gather, "ScatterBackward0", &[self.id]);
         if let Some(node) = node {
             inner.save(node, 0, index.id);
         }
         let record = &inner.records[self.id as usize];
         let (layout, dtype) = (record.layout.with_last(columns), record.dtype);
         let out = inner.alloc(layout, dtype, "full_like");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `self.masked_fill(mask, 0.0)`.
@@ -95,9 +74,7 @@ impl<'t> Tensor<'t> {
 
     fn masked(&self, mask: &Tensor<'t>, in_place: bool) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Pointwise, "MaskedFillBackward0", &[self.id]));
+        let node = inner.node_over(Gradient::Pointwise, "MaskedFillBackward0", &[self.id]);
         if let Some(node) = node {
             inner.save(node, 0, mask.id);
         }
@@ -110,13 +87,8 @@ impl<'t> Tensor<'t> {
         } else {
             inner.alloc(layout, dtype, "masked_fill")
         };
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `torch.topk(self, k, dim=-1)`: values and their indices, of less than 800 columns.
@@ -139,9 +111,7 @@ impl<'t> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let dtype = inner.records[self.id as usize].dtype;
         let layout = inner.records[self.id as usize].layout.with_last(columns);
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Select, name, &[self.id]));
+        let node = inner.node_over(Gradient::Select, name, &[self.id]);
         let values = inner.alloc(layout, dtype, op);
         let indices = inner.alloc(layout, Dtype::I64, op);
         if let Some(node) = node {

@@ -45,9 +45,6 @@ impl<'t> Tensor<'t> {
         inner.release(mean);
         inner.release(rstd);
         drop(inner);
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }

@@ -40,10 +40,7 @@ impl<'t> Tensor<'t> {
         inner.release(log_probs);
         debug_assert!(out != NONE);
         drop(inner);
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 
     fn layout_in(&self, inner: &crate::tape::Inner) -> Layout {

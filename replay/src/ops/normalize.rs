@@ -22,26 +22,17 @@ impl<'t> Tensor<'t> {
         } else {
             shape.remove(dim);
         }
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Sum { dim, keep }, "SumBackward1", &[self.id]));
+        let node = inner.node_over(Gradient::Sum { dim, keep }, "SumBackward1", &[self.id]);
         let out = inner.alloc(Layout::contiguous(&shape), dtype, "sum");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `self / other`.
     pub fn divide(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, other.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Divide, "DivBackward0", &ids));
+        let node = inner.node_over(Gradient::Divide, "DivBackward0", &ids);
         if let Some(node) = node {
             if inner.needs_grad(other.id) {
                 inner.save(node, 0, self.id);
@@ -51,13 +42,8 @@ impl<'t> Tensor<'t> {
         let [dividend, divisor] = ids.map(|id| &inner.records[id as usize]);
         let (layout, dtype) = (dividend.layout.like(), dividend.dtype.promote(divisor.dtype));
         let out = inner.alloc(layout, dtype, "div");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `self /= other`: the dividend is kept by a copy when the divisor needs a gradient.
@@ -65,9 +51,7 @@ impl<'t> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, other.id];
         let layout = inner.records[self.id as usize].layout;
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Divide, "DivBackward0", &ids));
+        let node = inner.node_over(Gradient::Divide, "DivBackward0", &ids);
         if let Some(node) = node {
             if inner.needs_grad(self.id) {
                 inner.save(node, 1, other.id);
@@ -80,13 +64,8 @@ impl<'t> Tensor<'t> {
             }
         }
         let out = inner.alias(self.id, layout, false);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

@@ -73,21 +73,14 @@ impl<'t> Tensor<'t> {
     pub fn minimum(&self, other: &Tensor<'t>) -> Tensor<'t> {
         let (dtype, layout) = self.like();
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Minimum, "MinimumBackward0", &[self.id]));
+        let node = inner.node_over(Gradient::Minimum, "MinimumBackward0", &[self.id]);
         if let Some(node) = node {
             inner.save(node, 1, other.id);
             inner.save(node, 0, self.id);
         }
         let out = inner.alloc(layout, dtype, "min");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `torch.where(self, one, other)`.
@@ -96,21 +89,14 @@ impl<'t> Tensor<'t> {
         let (one, other) = (one.to(dtype), other.to(dtype));
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [one.id, other.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Where, "WhereBackward0", &ids));
+        let node = inner.node_over(Gradient::Where, "WhereBackward0", &ids);
         if let Some(node) = node {
             inner.save(node, 0, self.id);
         }
         let [a, b] = ids.map(|id| inner.records[id as usize].layout);
         let out = inner.alloc(Layout::elementwise(&[&a, &b]), dtype, "where");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

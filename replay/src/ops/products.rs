@@ -47,13 +47,8 @@ impl<'t> Tensor<'t> {
         let shape = [left_shape[0], left_shape[1], right.layout.last()];
         let out = inner.alloc(Layout::contiguous(&shape), dtype, "matmul");
         inner.touch_workspace();
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// The cast that autocast makes of an operand: leaves that need gradients are cast once and kept until it ends.
@@ -144,14 +139,9 @@ impl<'t> Tensor<'t> {
         } else {
             inner.touch_workspace();
         }
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
+        inner.made_by(out, node);
         drop(inner);
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }
 

@@ -65,18 +65,11 @@ impl<'t> Tensor<'t> {
 
     fn moved(&self, op: &'static str, name: &'static str, gradient: Gradient, layout: Layout) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(gradient, name, &[self.id]));
+        let node = inner.node_over(gradient, name, &[self.id]);
         let dtype = inner.records[self.id as usize].dtype;
         let out = inner.alloc(layout, dtype, op);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `torch.linalg.solve_triangular(system, self)`: the solution's matrices are in columns.
@@ -98,10 +91,7 @@ impl<'t> Tensor<'t> {
             inner.save(node, 0, system.id);
             inner.save(node, 1, out);
         }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 }
 

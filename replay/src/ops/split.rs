@@ -41,9 +41,7 @@ impl<'t> Tensor<'t> {
     fn split<const N: usize>(&self, name: &'static str, dim: usize, sizes: [u64; N]) -> [Tensor<'t>; N] {
         let layout = self.layout();
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Split, name, &[self.id]));
+        let node = inner.node_over(Gradient::Split, name, &[self.id]);
         let mut output = 0;
         sizes.map(|width| {
             let id = inner.alias(self.id, layout.narrowed(dim, width), true);

@@ -15,16 +15,12 @@ impl<'t> Tensor<'t> {
         shape.extend(first.layout().shape());
         let mut inner = first.tape.inner.borrow_mut();
         let ids: Vec<u32> = parts.iter().map(|part| part.id).collect();
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(Gradient::Unbind, "StackBackward0", &ids));
+        let node = inner.node_over(Gradient::Unbind, "StackBackward0", &ids);
         // Parts of several dtypes make one of the widest.
         let dtypes = ids.iter().map(|&id| inner.records[id as usize].dtype);
         let dtype = dtypes.reduce(Dtype::promote).unwrap_or(Dtype::F32);
         let out = inner.alloc(Layout::contiguous(&shape), dtype, "stack");
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
+        inner.made_by(out, node);
         drop(inner);
         Tensor {
             tape: first.tape,
@@ -80,18 +76,11 @@ impl<'t> Tensor<'t> {
     fn sliced(&self, other: &Tensor<'t>, gradient: Gradient) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
         let ids = [self.id, other.id];
-        let node = inner
-            .records_grad(&ids)
-            .then(|| inner.node(gradient, "torch::autograd::CopySlices", &ids));
+        let node = inner.node_over(gradient, "torch::autograd::CopySlices", &ids);
         let layout = inner.records[self.id as usize].layout;
         let out = inner.alias(self.id, layout, false);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 }
 

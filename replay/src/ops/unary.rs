@@ -17,9 +17,7 @@ impl<'t> Tensor<'t> {
         layout: Layout,
     ) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(gradient, name, &[self.id]));
+        let node = inner.node_over(gradient, name, &[self.id]);
         if let (Some(node), Save::Input | Save::Both) = (node, save) {
             inner.save(node, 0, self.id);
         }
@@ -31,10 +29,7 @@ impl<'t> Tensor<'t> {
                 inner.save(node, usize::from(save == Save::Both), out);
             }
         }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 
     pub(crate) fn like(&self) -> (Dtype, Layout) {
@@ -233,9 +228,7 @@ impl<'t> Tensor<'t> {
     pub fn dropout(&self) -> Tensor<'t> {
         let (dtype, layout) = self.like();
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(Gradient::Pointwise, "NativeDropoutBackward0", &[self.id]));
+        let node = inner.node_over(Gradient::Pointwise, "NativeDropoutBackward0", &[self.id]);
         let mask = inner.alloc(layout, Dtype::Bool, "dropout");
         let out = inner.alloc(layout, dtype, "dropout");
         if let Some(node) = node {
@@ -243,10 +236,7 @@ impl<'t> Tensor<'t> {
             inner.save(node, 0, mask);
         }
         inner.release(mask);
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        self.beside(out)
     }
 
     /// `torch._safe_softmax(self, dim=-1)`: rows that are masked as a whole are looked for.

@@ -43,17 +43,10 @@ impl<'t> Tensor<'t> {
 
     pub(crate) fn viewed(&self, name: &'static str, gradient: Gradient, layout: Layout) -> Tensor<'t> {
         let mut inner = self.tape.inner.borrow_mut();
-        let node = inner
-            .records_grad(&[self.id])
-            .then(|| inner.node(gradient, name, &[self.id]));
+        let node = inner.node_over(gradient, name, &[self.id]);
         let out = inner.alias(self.id, layout, true);
-        if let Some(node) = node {
-            inner.set_node(out, node, 0);
-        }
-        Tensor {
-            tape: self.tape,
-            id: out,
-        }
+        inner.made_by(out, node);
+        self.beside(out)
     }
 
     /// `self.reshape(shape)`: a view where the strides allow one, else a copy.

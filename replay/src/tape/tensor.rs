@@ -29,6 +29,12 @@ impl Drop for Tensor<'_> {
 }
 
 impl<'t> Tensor<'t> {
+    /// The handle of another tensor of its tape, which nobody holds yet.
+    #[inline]
+    pub(crate) fn beside(&self, id: u32) -> Tensor<'t> {
+        Tensor { tape: self.tape, id }
+    }
+
     /// The tape it lives on.
     pub fn tape(&self) -> &'t Tape {
         self.tape
