@@ -65,9 +65,11 @@ impl<'t> ByWindow<'t> {
         }
     }
 
-    /// All of them.
-    fn tensors(&self) -> Vec<&Tensor<'t>> {
-        let all = [&self.full, &self.windowed, &self.recurrent];
+    /// All of them that some layer takes.
+    fn tensors(&self, plan: &Plan) -> Vec<&Tensor<'t>> {
+        let taken = |index| plan.arch.attends(index) && !plan.arch.is_windowed(index);
+        let full = self.full.as_ref().filter(|_| (0..plan.arch.layers).any(taken));
+        let all = [full, self.windowed.as_ref(), self.recurrent.as_ref()];
         all.into_iter().flatten().flat_map(Shared::tensors).collect()
     }
 }
@@ -147,7 +149,7 @@ fn position_ids<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
 /// hangs on the node (`torch/utils/checkpoint.py: CheckpointFunction.forward`, `ctx.run_function`).
 fn held_by_checkpoints<'t>(plan: &Plan, shared: &ByWindow<'t>) -> Vec<Tensor<'t>> {
     match plan.checkpointing {
-        Checkpointing::HfReentrant => shared.tensors().into_iter().cloned().collect(),
+        Checkpointing::HfReentrant => shared.tensors(plan).into_iter().cloned().collect(),
         _ => Vec::new(),
     }
 }
@@ -241,7 +243,7 @@ impl<'t> Model<'t> {
         };
         graph.extend(held_by_checkpoints(plan, &shared));
         if tape.bounds_first_layers() {
-            hidden = tape.enter_layers(&embeds, &shared.tensors());
+            hidden = tape.enter_layers(&embeds, &shared.tensors(plan));
         }
         let entered = tape.bounds_first_layers().then(|| hidden.clone());
         for layer in &self.layers {
