@@ -1,14 +1,12 @@
 //! A hand-written decoder layer of Unsloth after `torch.compile`: one graph forward, one backward, with the buffers that
 //! Inductor plans for them (`unsloth/models/_block_compile.py`; the generated code of torch 2.11 for CUDA).
 
-use super::fast_lora::FastLinear;
+use super::fast_lora::{FastLinear, FastWeight};
 use crate::autograd::grad::Gradient;
 use crate::autograd::graph::MAX_OUTPUTS;
 use crate::dtype::Dtype;
-use crate::kernels::fast_lora::FastWeight;
 use crate::layout::Layout;
-use crate::ops::attention::Shape;
-use crate::ops::attention::round_up;
+use crate::ops::attention::{Shape, round_up};
 use crate::tape::{Inner, NONE, Tensor};
 
 /// Sizes of a layer.
