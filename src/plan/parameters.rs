@@ -1,7 +1,7 @@
 //! The weights of a plan, kind by kind: what is stored, what is trained.
 
 use super::Plan;
-use crate::scenario::Stack;
+use crate::scenario::{Checkpointing, Release, Stack};
 
 /// Weights of one kind: how many elements, how many such tensors, are they trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,20 @@ impl Plan {
     pub fn trains_tied_weight(&self) -> bool {
         let both = self.lora.as_ref().is_some_and(|lora| lora.saves == [true; 2]);
         both && self.arch.tied && self.stack == Stack::Unsloth
+    }
+
+    /// Unsloth: does the weight that embedding and head share become two, because one of them is trained? With its own
+    /// checkpointing the frozen original of that one is put on the disk first.
+    pub fn splits_tied_weight(&self) -> bool {
+        let one = self
+            .lora
+            .as_ref()
+            .is_some_and(|lora| lora.saves[0] != lora.saves[1]);
+        one && self.arch.tied
+            && self.stack == Stack::Unsloth
+            && !self.generic
+            && self.release == Release::Current
+            && self.checkpointing == Checkpointing::Unsloth
     }
 
     /// Weights of the model with its adapters.

@@ -7,7 +7,7 @@ use super::{biases, dora};
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Tape, Tensor};
-use crate::scenario::Checkpointing;
+use crate::scenario::{Checkpointing, Stack};
 
 impl<'t> Model<'t> {
     /// Readies the model for training: which weights train, in which dtype, what the embedding's output needs.
@@ -127,7 +127,7 @@ impl<'t> Model<'t> {
                 }
             });
         }
-        self.save_modules(tape, lora.saves);
+        self.save_modules(tape, plan, lora.saves);
         for layer in self.modules_mut() {
             layer.on(tape, |layer| {
                 for (_, module) in &mut layer.parts {
@@ -153,11 +153,18 @@ impl<'t> Model<'t> {
     }
 
     /// `ModulesToSaveWrapper`: a copy is trained, the module itself stays.
-    fn save_modules(&mut self, tape: &'t Tape, [embed, head]: [bool; 2]) {
+    fn save_modules(&mut self, tape: &'t Tape, plan: &Plan, [embed, head]: [bool; 2]) {
         tape.enter_group(Group::default());
         let copy = |of: &Tensor<'t>| {
             let layout = of.layout();
             let copy = tape.tensor(layout.shape(), of.dtype(), Category::Adapters, "clone");
+            // Unsloth trains in fp32 what is fp16 (`unsloth/models/llama.py: _offload_frozen_module_for_training`).
+            let copy = match (plan.stack, of.dtype()) {
+                (Stack::Unsloth, Dtype::F16) => {
+                    tape.tensor(layout.shape(), Dtype::F32, Category::Adapters, "to")
+                }
+                _ => copy,
+            };
             copy.set_requires_grad(true);
             copy
         };

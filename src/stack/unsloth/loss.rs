@@ -182,12 +182,16 @@ fn fused<'t>(
     let start = make.scalar(Dtype::F32);
     // Products are of the model's dtype; a trained head may be wider, and so may hidden states, as DoRA makes them.
     let wide = rows.dtype();
-    let _cast = (head.dtype() != plan.dtype).then(|| head.to(plan.dtype));
+    let _cast = (head.dtype() != plan.dtype).then(|| tape.temporary(head.layout().shape(), plan.dtype, OP));
     let _coefficient = make.scalar(Dtype::F32);
     let log_probabilities = make.of(labelled(plan), Dtype::F32);
     match route(plan) {
         Route::Tiles { rows, columns } => tiles(plan, make, [rows, columns], wide),
-        Route::Chunks { rows } => chunks(plan, make, rows, for_head.is_none(), wide),
+        Route::Chunks { rows } => {
+            // The scale is split where products are in half precision and what they are added to is not.
+            let is_split = for_head.as_ref().is_none_or(|of| of.dtype() == Dtype::F32);
+            chunks(plan, make, rows, is_split, wide);
+        }
     }
     let loss = {
         let wide = make.of(labelled(plan), Dtype::F64);
@@ -243,11 +247,11 @@ fn tiles(plan: &Plan, make: &Scratch<'_>, [rows, columns]: [u64; 2], wide: Dtype
 }
 
 /// The loop over chunks of rows.
-fn chunks(plan: &Plan, make: &Scratch<'_>, rows: u64, frozen: bool, wide: Dtype) {
+fn chunks(plan: &Plan, make: &Scratch<'_>, rows: u64, is_split: bool, wide: Dtype) {
     let (tape, width, all) = (make.0, plan.arch.hidden, labelled(plan));
     let vocabulary = plan.arch.vocab;
     let _logits = tape.temporary(&[rows, vocabulary.next_multiple_of(8)], Dtype::F32, OP);
-    let _ratio = frozen.then(|| {
+    let _ratio = is_split.then(|| {
         let _power = {
             let _rounded = {
                 let _logarithm = make.scalar(Dtype::F32);

@@ -96,6 +96,13 @@ impl<'t> Model<'t> {
         if plan.trains_tied_weight() {
             self.base.head = None;
         }
+        if plan.splits_tied_weight() {
+            // What is trained was read from the disk again, and Trainer moves the original to the card
+            // (`unsloth/models/llama.py: get_peft_model, offload_output_embeddings`).
+            let shape = self.base.embed.layout();
+            let original = tape.tensor(shape.shape(), plan.dtype, Category::Weights, "to");
+            self.base.replaced.push(original);
+        }
         self.base.input_requires_grad = true;
         if plan.reference {
             self.add_reference(tape);

@@ -118,6 +118,11 @@ impl<'t> Model<'t> {
             .padding_free
             .then(|| tape.temporary(&plan.rows(), Dtype::I32, "to"));
         let embeds = tape.within("embed_tokens", || self.base.embed.embedding(&batch.ids));
+        // An embedding that is trained in fp32 beside an fp16 model.
+        let embeds = match embeds.dtype() == plan.dtype {
+            true => embeds,
+            false => tape.within("embed_tokens", || embeds.to(plan.dtype)),
+        };
         if self.base.input_requires_grad {
             embeds.set_requires_grad(true);
         }
