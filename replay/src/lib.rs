@@ -23,7 +23,7 @@ pub use autograd::engine::Rerun;
 pub use autograd::lent::Lent;
 pub use category::Category;
 pub use dtype::Dtype;
-pub use kernels::fast_layer::{CompiledLinears, CompiledShape};
+pub use kernels::fast_layer::{CompiledLinear, CompiledLinears, CompiledShape};
 pub use kernels::fast_lora::{FastLinear, FastWeight, UnpackBuffer};
 pub use kernels::quantized::Gemm4bit;
 pub use layout::Layout;

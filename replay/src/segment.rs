@@ -131,6 +131,12 @@ impl Fold {
         self.early = self.early.max(live.saturating_add(rounded(bytes)));
     }
 
+    /// In the first layers since the others were left: bytes that are live below the highest point so far.
+    pub fn below_highest(&self) -> u64 {
+        let now = self.before.then(self.open);
+        (now.peak - now.net).max(0) as u64
+    }
+
     /// What follows, up to [`Fold::end_repeat`], happens several times.
     pub fn begin_repeat(&mut self) {
         self.outer = std::mem::take(&mut self.open);

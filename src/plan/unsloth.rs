@@ -6,9 +6,7 @@ use crate::estimate::EstimateError;
 use crate::model::{Architecture, Family, OldNames, PartKind};
 use crate::quant::Storage;
 use crate::replay::Dtype;
-use crate::scenario::{
-    Attention, Checkpointing, Harness, Loader, Method, Objective, Qat, Release, Scenario, Targets,
-};
+use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Objective, Qat, Release, Scenario};
 
 /// The kernel of packed segments: grouped heads where flash runs, else heads repeated before the call
 /// (`unsloth/utils/attention_dispatch.py: _sdpa_packed_segments`).
@@ -162,24 +160,12 @@ fn own(
                 "preference tuning with trained embeddings and heads",
             ),
             (
-                !s.padding_free && s.lora.dropout > 0.0,
-                "Unsloth's compiled layers with dropout in the adapters",
-            ),
-            (
-                !s.padding_free && !adapts_all(&s.lora.targets),
-                "Unsloth's compiled layers with adapters on some linear layers only",
-            ),
-            (
                 !s.padding_free && is_fp8(weights.storage),
                 "Unsloth's compiled layers on FP8 weights",
             ),
             (
                 is_fp8(weights.storage) && !is_all_fused(s, arch),
                 "FP8 weights outside Unsloth's fused functions (targets that leave linear layers out, biases, dropout)",
-            ),
-            (
-                !s.lora.modules_to_save.is_empty() && capability.0 < 8,
-                "embeddings and heads trained in fp32 beside an fp16 model under Unsloth",
             ),
             (
                 window.is_some_and(|w| w < s.seq),
@@ -247,17 +233,13 @@ fn own(
         (is_fp8(weights.storage), "FP8 weights in compiled layers"),
         (
             s.method != Method::Full
-                && (s.lora.modules_to_save.iter().any(|name| name != "lm_head")
-                    || (!s.lora.modules_to_save.is_empty() && !is_gemma)),
-            "trained embeddings and heads in Unsloth's compiled layers",
+                && !s.lora.modules_to_save.is_empty()
+                && (is_gpt_oss || capability < (8, 0)),
+            "trained embeddings and heads beside GPT-OSS, and beside compiled layers on cards without bf16",
         ),
         (
             capability < (8, 0) && !is_gpt_oss && !is_gemma,
             "Unsloth's compiled layers on cards without bf16",
-        ),
-        (
-            s.method != Method::Full && s.lora.dropout > 0.0,
-            "dropout in compiled layers",
         ),
         (
             !is_gemma && !is_gpt_oss && window.is_some_and(|w| w < s.seq),
@@ -288,19 +270,4 @@ fn shared(s: &Scenario, weights: &Weights) -> Vec<(bool, &'static str)> {
             "non-reentrant checkpointing under Unsloth (it checkpoints reentrantly: checkpointing=hf-reentrant)",
         ),
     ]
-}
-
-/// The linear layers of a decoder layer.
-const ALL: [&str; 7] = [
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-];
-
-fn adapts_all(targets: &Targets) -> bool {
-    ALL.iter().all(|name| targets.contains(name))
 }

@@ -84,7 +84,51 @@ impl Tape {
     }
 }
 
+impl Tape {
+    /// As [`Tape::generated_kernel`], of a layer that is run again.
+    pub fn kernel_of_recomputation(&self) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.in_recompute {
+            inner.generated_kernel();
+        }
+    }
+
+    /// As [`Tape::generated_kernel`], of a kernel that writes over an operand of this many bytes. Forms are tried on a copy
+    /// of it, which is made on the card when that does not raise the highest point so far, else on the host
+    /// (`torch/_inductor/runtime/triton_heuristics.py: CachingAutotuner.copy_args_to_cpu_if_needed, maybe_clone_args`).
+    pub fn kernel_in_place(&self, over: &Tensor<'_>) {
+        let bytes = over.layout().numel().saturating_mul(over.dtype().size());
+        self.inner.borrow_mut().kernel_in_place(bytes);
+    }
+
+    /// Was there room for such a copy, once that is known?
+    pub fn copies(&self) -> Option<bool> {
+        self.inner.borrow().copies
+    }
+
+    /// Settles whether there is room for such a copy. By itself only a tape that folds knows.
+    pub fn set_copies(&self, copies: bool) {
+        self.inner.borrow_mut().copies = Some(copies);
+    }
+}
+
 impl Inner {
+    /// See [`Tape::kernel_in_place`].
+    pub(crate) fn kernel_in_place(&mut self, bytes: u64) {
+        if self.tuner == 0 {
+            return;
+        }
+        if let (None, Sink::Fold(fold)) = (self.copies, &self.sink) {
+            self.copies = Some(bytes <= fold.below_highest());
+        }
+        let copy = match self.copies {
+            Some(true) => self.scratch(bytes, "clone_preserve_strides"),
+            _ => NONE,
+        };
+        self.generated_kernel();
+        self.free_scratch(copy);
+    }
+
     /// See [`Tape::generated_kernel`].
     pub(crate) fn generated_kernel(&mut self) {
         if self.tuner == 0 {

@@ -1,13 +1,15 @@
 //! A hand-written decoder layer of Unsloth after `torch.compile`: one graph forward, one backward, with the buffers that
 //! Inductor plans for them (`unsloth/models/_block_compile.py`; the generated code of torch 2.11 for CUDA).
 
-use super::fast_lora::{FastLinear, FastWeight};
+mod partial;
+
 use crate::autograd::grad::Gradient;
 use crate::autograd::graph::MAX_OUTPUTS;
 use crate::dtype::Dtype;
 use crate::layout::Layout;
 use crate::ops::attention::{Shape, round_up};
 use crate::tape::{Inner, NONE, Tensor};
+use partial::{Arm, Arms};
 
 /// Sizes of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,18 +33,51 @@ impl CompiledShape {
     }
 }
 
+/// A linear layer of a compiled layer.
+#[derive(Clone, Copy, Debug)]
+pub struct CompiledLinear<'a, 't> {
+    /// Columns in.
+    pub inputs: u64,
+    /// Columns out.
+    pub outputs: u64,
+    /// Is its weight unpacked for every product?
+    pub packed: bool,
+    /// `lora_A` and `lora_B`.
+    pub lora: Option<(&'a Tensor<'t>, &'a Tensor<'t>)>,
+    /// Are values of the adapter's input dropped?
+    pub drops: bool,
+}
+
+impl CompiledLinear<'_, '_> {
+    fn arm(&self) -> Arm {
+        Arm {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            packed: self.packed,
+            adapter: self.lora.map(|(a, b)| [a.id, b.id]),
+            drops: self.drops && self.lora.is_some(),
+        }
+    }
+}
+
 /// The linear layers, in order: queries, keys, values, output, gate, up, down.
-pub type CompiledLinears<'a, 't> = [FastLinear<'a, 't>; 7];
+pub type CompiledLinears<'a, 't> = [CompiledLinear<'a, 't>; 7];
 
 /// What a layer's backward graph finds.
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledLayer {
     shape: CompiledShape,
-    weight: FastWeight,
     rank: u64,
-    /// `lora_A` and `lora_B` of each linear layer, with their columns in and out.
-    adapters: Vec<([u32; 2], u64, u64)>,
-    saved: Saved,
+    arms: Arms,
+    saved: Graph,
+}
+
+/// What the forward graph saved.
+#[derive(Clone, Debug)]
+enum Graph {
+    /// Every linear layer has an adapter, in fused functions but for biases, and without dropout.
+    Whole(Saved),
+    Partial(Box<partial::Saved>),
 }
 
 /// Tensors that the forward graph hands to the backward graph.
@@ -79,7 +114,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(inner: &Inner, input: u32, shape: &CompiledShape, rank: u64, weight: FastWeight) -> Self {
+    fn of(inner: &Inner, input: u32, shape: &CompiledShape, rank: u64, packed: bool) -> Self {
         let layout = inner.records[input as usize].layout;
         let hidden = layout.last();
         Sizes {
@@ -90,7 +125,7 @@ impl Sizes {
             width: shape.width,
             rank,
             dtype: inner.records[input as usize].dtype,
-            packed: weight == FastWeight::Packed,
+            packed,
         }
     }
 }
@@ -250,7 +285,7 @@ impl Inner {
     ) -> Vec<u32> {
         let mut grads = Vec::new();
         for &index in which {
-            let (_, inputs, outputs) = layer.adapters[index];
+            let Arm { inputs, outputs, .. } = layer.arms[index];
             for columns in [inputs, outputs] {
                 let half = self.part(sizes, columns);
                 let shape = if columns == inputs && grads.len() % 2 == 0 {
@@ -271,69 +306,15 @@ impl Inner {
             return;
         };
         let buffers = std::mem::replace(&mut self.nodes[node as usize].buffers, [NONE; MAX_OUTPUTS]);
-        let saved = layer.saved;
-        let sizes = Sizes::of(self, saved.input, &layer.shape, layer.rank, layer.weight);
-        let (h, q, k, f) = (sizes.hidden, sizes.queries, sizes.keys, sizes.width);
-        // The MLP: nothing is reused while its three halves are made.
-        let weight = self.unpack(&sizes, f, h);
-        let incoming = self.buffer(&sizes, f);
-        self.touch_workspace();
-        self.give_back([weight]);
-        let (wide, reduced) = (self.part(&sizes, f), self.part(&sizes, sizes.rows));
-        let [product, d_up, d_gate] = [0, 1, 2].map(|_| self.buffer(&sizes, f));
-        self.generated_kernel();
-        self.give_back([saved.gate, saved.up, incoming, wide]);
-        let small = [h, h, h, f, f, f].map(|columns| self.part(&sizes, columns));
-        self.release(product);
-        let more = [0, 1].map(|_| self.part(&sizes, sizes.rows));
-        self.release(saved.normed[1][0]);
-        let weight = self.unpack(&sizes, h, f);
-        let mut gradient = self.buffer(&sizes, h);
-        self.release(d_up);
-        self.give_back([weight]);
-        self.release(d_gate);
-        self.give_back(small);
-        self.give_back(more);
-        self.give_back([reduced]);
-        let mlp = self.compiled_adapter_gradients(&layer, &sizes, &[4, 5, 6]);
-        let out = self.buffer(&sizes, h);
-        self.give_back([saved.normed[1][1], saved.middle]);
-        // Attention.
-        let weight = self.unpack(&sizes, q, h);
-        let output = self.compiled_adapter_gradients(&layer, &sizes, &[3]);
-        if q != h {
-            let own = self.buffer(&sizes, q);
-            self.release(gradient);
-            gradient = own;
-        }
-        let d_turned = match layer.shape.efficient {
-            true => self.efficient_input_gradients(layer.shape.attention),
-            false => self.compiled_attention_gradients(&sizes, &layer.shape.attention),
+        let input = match &layer.saved {
+            Graph::Whole(saved) => saved.input,
+            Graph::Partial(saved) => saved.input,
         };
-        self.release(gradient);
-        let [queries, keys, values, attended, lse, state, unused] = saved.attention;
-        self.give_back([keys, attended, lse, state, unused, values]);
-        let [d_queries, d_keys, d_values] = d_turned;
-        let turned_back = self.buffer(&sizes, k);
-        let summed = if layer.shape.repeats() {
-            self.buffer(&sizes, k)
-        } else {
-            NONE
+        let sizes = Sizes::of(self, input, &layer.shape, layer.rank, layer.arms[0].packed);
+        let (out, grads) = match &layer.saved {
+            Graph::Whole(saved) => self.whole_backward(&layer, &sizes, *saved),
+            Graph::Partial(saved) => self.partial_backward(&sizes, &layer.shape, &layer.arms, **saved),
         };
-        self.release(d_keys);
-        if layer.shape.head_norms {
-            let own = self.buffer(&sizes, q);
-            self.give_back(saved.before_norms);
-            self.release(own);
-        }
-        let reduced = self.part(&sizes, sizes.rows);
-        self.release(queries);
-        self.give_back([weight, reduced]);
-        let weight = self.unpack(&sizes, h, k);
-        self.give_back([turned_back, summed, weight, d_values]);
-        self.give_back(saved.apart);
-        let qkv = self.compiled_adapter_gradients(&layer, &sizes, &[0, 1, 2]);
-        self.give_back([saved.normed[0][0], saved.normed[0][1], d_queries]);
         for b in buffers {
             if b != NONE {
                 self.release(b);
@@ -341,7 +322,7 @@ impl Inner {
         }
         // Layers before it run the same kernels.
         self.tuner = 0;
-        self.release(saved.input);
+        self.release(input);
         let of = self.nodes[node as usize].inputs[0];
         match of {
             NONE => self.release(out),
@@ -352,9 +333,7 @@ impl Inner {
                 self.deliver(of, shaped);
             }
         }
-        let grads = qkv.into_iter().chain(output).chain(mlp);
-        let leaves = layer.adapters.iter().flat_map(|(leaves, ..)| *leaves);
-        for (leaf, grad) in leaves.zip(grads) {
+        for (leaf, grad) in grads {
             if self.needs_grad(leaf) {
                 // The graph's results are not taken over but copied.
                 self.retain(grad);
@@ -362,6 +341,79 @@ impl Inner {
             }
             self.release(grad);
         }
+    }
+
+    /// The backward graph where every adapter is fused: the gradient of the input, and those of the adapters.
+    fn whole_backward(
+        &mut self,
+        layer: &CompiledLayer,
+        sizes: &Sizes,
+        saved: Saved,
+    ) -> (u32, Vec<(u32, u32)>) {
+        let (h, q, k, f) = (sizes.hidden, sizes.queries, sizes.keys, sizes.width);
+        // The MLP: nothing is reused while its three halves are made.
+        let weight = self.unpack(sizes, f, h);
+        let incoming = self.buffer(sizes, f);
+        self.touch_workspace();
+        self.give_back([weight]);
+        let (wide, reduced) = (self.part(sizes, f), self.part(sizes, sizes.rows));
+        let [product, d_up, d_gate] = [0, 1, 2].map(|_| self.buffer(sizes, f));
+        self.generated_kernel();
+        self.give_back([saved.gate, saved.up, incoming, wide]);
+        let small = [h, h, h, f, f, f].map(|columns| self.part(sizes, columns));
+        self.release(product);
+        let more = [0, 1].map(|_| self.part(sizes, sizes.rows));
+        self.release(saved.normed[1][0]);
+        let weight = self.unpack(sizes, h, f);
+        let mut gradient = self.buffer(sizes, h);
+        self.release(d_up);
+        self.give_back([weight]);
+        self.release(d_gate);
+        self.give_back(small);
+        self.give_back(more);
+        self.give_back([reduced]);
+        let mlp = self.compiled_adapter_gradients(layer, sizes, &[4, 5, 6]);
+        let out = self.buffer(sizes, h);
+        self.give_back([saved.normed[1][1], saved.middle]);
+        // Attention.
+        let weight = self.unpack(sizes, q, h);
+        let output = self.compiled_adapter_gradients(layer, sizes, &[3]);
+        if q != h {
+            let own = self.buffer(sizes, q);
+            self.release(gradient);
+            gradient = own;
+        }
+        let d_turned = match layer.shape.efficient {
+            true => self.efficient_input_gradients(layer.shape.attention),
+            false => self.compiled_attention_gradients(sizes, &layer.shape.attention),
+        };
+        self.release(gradient);
+        let [queries, keys, values, attended, lse, state, unused] = saved.attention;
+        self.give_back([keys, attended, lse, state, unused, values]);
+        let [d_queries, d_keys, d_values] = d_turned;
+        let turned_back = self.buffer(sizes, k);
+        let summed = if layer.shape.repeats() {
+            self.buffer(sizes, k)
+        } else {
+            NONE
+        };
+        self.release(d_keys);
+        if layer.shape.head_norms {
+            let own = self.buffer(sizes, q);
+            self.give_back(saved.before_norms);
+            self.release(own);
+        }
+        let reduced = self.part(sizes, sizes.rows);
+        self.release(queries);
+        self.give_back([weight, reduced]);
+        let weight = self.unpack(sizes, h, k);
+        self.give_back([turned_back, summed, weight, d_values]);
+        self.give_back(saved.apart);
+        let qkv = self.compiled_adapter_gradients(layer, sizes, &[0, 1, 2]);
+        self.give_back([saved.normed[0][0], saved.normed[0][1], d_queries]);
+        let leaves = layer.arms.iter().flat_map(|arm| arm.adapter.unwrap_or([NONE; 2]));
+        let grads = leaves.zip(qkv.into_iter().chain(output).chain(mlp));
+        (out, grads.collect())
     }
 
     /// `_flash_attention_backward` with its scratch.
@@ -383,20 +435,21 @@ impl Inner {
 impl<'t> Tensor<'t> {
     /// A compiled decoder layer.
     pub fn compiled_layer(&self, shape: &CompiledShape, linears: &CompiledLinears<'_, 't>) -> Tensor<'t> {
-        let adapters: Vec<_> = linears
-            .iter()
-            .map(|l| ([l.lora.0.id, l.lora.1.id], l.inputs, l.outputs))
-            .collect();
-        let [first, ..] = linears;
-        let weight = first.weight;
-        let rank = first.lora.0.layout().shape().first().copied().unwrap_or(0);
+        let arms = linears.map(|linear| linear.arm());
+        let rank = linears.iter().find_map(|linear| linear.lora);
+        let rank = rank.and_then(|(a, _)| a.layout().shape().first().copied());
+        let rank = rank.unwrap_or(0);
+        let is_whole = arms.iter().all(|arm| arm.adapter.is_some() && !arm.drops);
         let layout = self.layout();
         let mut inner = self.tape.inner.borrow_mut();
-        let sizes = Sizes::of(&inner, self.id, shape, rank, weight);
-        let leaves = || adapters.iter().flat_map(|(leaves, ..)| *leaves);
-        let ids: Vec<u32> = std::iter::once(self.id).chain(leaves()).collect();
+        let sizes = Sizes::of(&inner, self.id, shape, rank, arms[0].packed);
+        let leaves = arms.iter().filter_map(|arm| arm.adapter).flatten();
+        let ids: Vec<u32> = std::iter::once(self.id).chain(leaves).collect();
         if !inner.records_grad(&ids) {
-            let out = inner.compiled_inference(&sizes, shape);
+            let out = match is_whole {
+                true => inner.compiled_inference(&sizes, shape),
+                false => inner.partial_inference(&sizes, shape, &arms),
+            };
             let shaped = inner.alias(out, layout.dense(), false);
             inner.release(out);
             return Tensor {
@@ -404,7 +457,16 @@ impl<'t> Tensor<'t> {
                 id: shaped,
             };
         }
-        let (out, saved) = inner.compiled_forward(self.id, &sizes, shape);
+        let (out, saved) = match is_whole {
+            true => {
+                let (out, saved) = inner.compiled_forward(self.id, &sizes, shape);
+                (out, Graph::Whole(saved))
+            }
+            false => {
+                let (out, saved) = inner.partial_forward(self.id, &sizes, shape, &arms);
+                (out, Graph::Partial(Box::new(saved)))
+            }
+        };
         let shaped = inner.alias(out, layout.dense(), false);
         inner.release(out);
         let index = inner.compiled.len() as u32;
@@ -422,9 +484,8 @@ impl<'t> Tensor<'t> {
         }
         inner.compiled.push(CompiledLayer {
             shape: *shape,
-            weight,
             rank,
-            adapters,
+            arms,
             saved,
         });
         inner.set_node(shaped, node, 0);

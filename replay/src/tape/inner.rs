@@ -128,6 +128,8 @@ pub(crate) struct Inner {
     pub compiled: Vec<CompiledLayer>,
     /// What Inductor's tuner holds beside kernels that run for the first time; 0 where none does.
     pub tuner: u64,
+    /// Is there room for copies of what kernels that are tried write over?
+    pub copies: Option<bool>,
     /// The recording has ended.
     pub closed: bool,
 }

@@ -93,6 +93,7 @@ impl Tape {
             fused: Vec::new(),
             compiled: Vec::new(),
             tuner: 0,
+            copies: None,
             closed: false,
         };
         Tape {

@@ -1,9 +1,10 @@
 //! The compiled layers of padded batches (`unsloth/models/_block_compile.py`).
 
-use super::layer::{MLP, OUTPUT, QKV};
+use super::layer::{MLP, OUTPUT, QKV, linear_of};
 use super::model::Model;
 use crate::plan::{AttentionKernel, Plan};
-use crate::replay::{AttentionShape, CompiledShape, Place, Tensor};
+use crate::replay::{AttentionShape, CompiledLinear, CompiledShape, Place, Tensor};
+use crate::stack::hf::linear::Base;
 use crate::stack::hf::model::Module;
 
 impl<'t> Model<'t> {
@@ -17,7 +18,14 @@ impl<'t> Model<'t> {
             .into_iter()
             .chain([OUTPUT])
             .chain(MLP)
-            .map_while(|path| self.adapted(position, path))
+            .filter_map(|path| linear_of(layer, path))
+            .map(|linear| CompiledLinear {
+                inputs: linear.inputs,
+                outputs: linear.outputs,
+                packed: matches!(linear.base, Base::FourBit { .. }),
+                lora: linear.lora.as_ref().map(|own| (&own.a, &own.b)),
+                drops: linear.dropout,
+            })
             .collect();
         let Ok(linears) = linears.try_into() else {
             return x;

@@ -18,7 +18,7 @@ pub const OUTPUT: &str = "self_attn.o_proj";
 pub const MLP: [&str; 3] = ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
 
 /// The linear layers of this path.
-fn linear_of<'a, 't>(layer: &'a Layer<'t>, path: &str) -> Option<&'a Linear<'t>> {
+pub fn linear_of<'a, 't>(layer: &'a Layer<'t>, path: &str) -> Option<&'a Linear<'t>> {
     layer.parts.iter().find_map(|(part, module)| match module {
         Module::Linear(linear) if part.path == path => Some(linear),
         _ => None,

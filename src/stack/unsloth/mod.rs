@@ -22,9 +22,20 @@ use crate::replay::{Phase, Recording, Tape, Turns};
 use model::Model;
 use std::ops::RangeInclusive;
 
+/// Settles what only a folded first step tells.
+#[inline(never)]
+fn settle(tape: &Tape, plan: &Plan) {
+    if plan.is_compiled() {
+        let first = Tape::folding(plan.device, plan.workspace_bytes);
+        run(&first, plan, Detail::Segments, 1..=1);
+        tape.set_copies(first.copies() == Some(true));
+    }
+}
+
 /// Records loading and two training steps.
 pub fn record(plan: &Plan, detail: Detail) -> Recording {
     let tape = Tape::new(plan.device, plan.workspace_bytes);
+    settle(&tape, plan);
     run(&tape, plan, detail, 1..=2);
     Recording {
         expandable_segments: plan.expandable_segments,
@@ -35,6 +46,7 @@ pub fn record(plan: &Plan, detail: Detail) -> Recording {
 /// As [`record`] in full, from one layer of each kind; nothing when the others do not follow from these.
 pub fn turns(plan: &Plan) -> Option<Turns> {
     let tape = Tape::new(plan.device, plan.workspace_bytes);
+    settle(&tape, plan);
     run(&tape, plan, Detail::Ends, 1..=2);
     tape.finish_expanded(plan.expandable_segments)
 }

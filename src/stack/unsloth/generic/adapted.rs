@@ -12,7 +12,8 @@ pub type Arms = [Arm; 7];
 pub struct Kept<'t> {
     adapters: [Option<Adapter<'t>>; 7],
     first_rstd: Buffer<'t>,
-    first_norm: Buffer<'t>,
+    /// Where an adapter reads it as it is, as the next one and the product.
+    first_norm: Option<Buffer<'t>>,
     /// Before their norm, and the norm's reciprocals.
     normed: Option<[Buffer<'t>; 4]>,
     value: Buffer<'t>,
@@ -23,10 +24,10 @@ pub struct Kept<'t> {
     copied: Option<Buffer<'t>>,
     output: Buffer<'t>,
     rstds: [Option<Buffer<'t>>; 2],
-    second_norm: Buffer<'t>,
+    second_norm: Option<Buffer<'t>>,
     gate: Buffer<'t>,
     up: Buffer<'t>,
-    product: Buffer<'t>,
+    product: Option<Buffer<'t>>,
     /// The MLP's output before its norm, and that norm's reciprocals.
     down: Option<[Buffer<'t>; 2]>,
 }
@@ -76,19 +77,22 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Kept<'t>, Tensor<'t>) {
         up_arm,
         down_arm,
     ] = arms;
+    let seeds = s.seeds(arms);
     let first_rstd = s.scalars(1);
     let first_norm = s.rows(s.hidden);
+    let [query_input, key_input, value_input] = [query_arm, key_arm, value_arm].map(|arm| s.dropped(arm));
     let query_weight = s.unpacked(query_arm);
     let base = s.rows(s.queries);
     s.touch_workspaces();
-    let (query_adapter, plain_query, query_spare) = s.adapted(query_arm, base);
+    let (query_adapter, plain_query, query_spare) = s.adapted(query_arm, base, query_input);
     let key_weight = s.unpacked(key_arm);
     let base = s.rows(s.keys);
-    let (key_adapter, plain_key, key_spare) = s.adapted(key_arm, base);
+    let (key_adapter, plain_key, key_spare) = s.adapted(key_arm, base, key_input);
     let value_weight = s.unpacked_in(key_weight, value_arm);
     let base = s.rows_in(key_spare, s.keys);
     drop(value_weight);
-    let (value_adapter, value, value_spare) = s.adapted(value_arm, base);
+    let (value_adapter, value, value_spare) = s.adapted(value_arm, base, value_input);
+    let first_norm = read_by(&[query_arm, key_arm, value_arm]).then_some(first_norm);
     let reciprocals = s
         .query_norm
         .then(|| [s.scalars(s.attention.heads), s.scalars(s.attention.kv_heads)]);
@@ -104,22 +108,30 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Kept<'t>, Tensor<'t>) {
     let attention = attend(s);
     let output_weight = s.unpacked_in(query_weight, output_arm);
     let copied = s.sandwich.then(|| s.rows(s.queries));
+    let output_input = s.dropped(output_arm);
     let base = s.rows_in(spare, s.hidden);
     drop(output_weight);
-    let (output_adapter, output, output_spare) = s.adapted(output_arm, base);
+    let (output_adapter, output, output_spare) = s.adapted(output_arm, base, output_input);
+    let copied = copied.filter(|_| output_arm.reads_input());
     let rstds = [Some(s.scalars(1)), s.sandwich.then(|| s.scalars(1))];
     let second_norm = s.rows_in(output_spare, s.hidden);
+    let [gate_input, up_input] = [gate_arm, up_arm].map(|arm| s.dropped(arm));
     // Memory of the MLP's products is used again where sizes are not fixed while compiling: not by flex attention.
     let reusable = |spare: Option<Buffer<'t>>| spare.filter(|_| !s.sandwich);
     let base = with_weight(s, gate_arm, None);
-    let (gate_adapter, gate, spare) = s.adapted(gate_arm, base);
+    let (gate_adapter, gate, spare) = s.adapted(gate_arm, base, gate_input);
     let base = with_weight(s, up_arm, reusable(spare));
-    let (up_adapter, up, spare) = s.adapted(up_arm, base);
+    let (up_adapter, up, spare) = s.adapted(up_arm, base, up_input);
+    let second_norm = read_by(&[gate_arm, up_arm]).then_some(second_norm);
     let weight = s.unpacked(down_arm);
     let product = s.rows_in(reusable(spare), s.mlp);
+    let down_input = s.dropped(down_arm);
+    s.tape.kernel_of_recomputation();
+    drop(seeds);
     let base = s.rows(s.hidden);
     drop(weight);
-    let (down_adapter, mut out, spare) = s.adapted(down_arm, base);
+    let product = read_by(&[down_arm]).then_some(product);
+    let (down_adapter, mut out, spare) = s.adapted(down_arm, base, down_input);
     let down = s.sandwich.then(|| {
         let rstd = s.scalars(1);
         let normed = s.rows_in(spare, s.hidden);
@@ -152,6 +164,11 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Kept<'t>, Tensor<'t>) {
         down,
     };
     (kept, out)
+}
+
+/// Does the adapter of one of these read their input as it is?
+fn read_by(arms: &[&Arm]) -> bool {
+    arms.iter().any(|arm| arm.reads_input())
 }
 
 /// A product with a weight that is unpacked for it.
@@ -195,24 +212,36 @@ pub fn backward<'t>(
         down
     });
     let mut spares = Spares::default();
-    let (down, through_down) = spares.through(s, down_arm, down_adapter, Some(kept.product), None);
+    let (down, through_down) = spares.through(s, down_arm, down_adapter, kept.product, None);
+    let mask = std::mem::take(&mut spares.masks);
     drop(spares);
     let mut spares = Spares::default();
     let weight = s.unpacked(down_arm);
     let for_product = s.rows(s.mlp);
     s.tape.touch_workspace();
-    drop((through_norm, weight));
+    drop(through_norm);
+    // Without an adapter nothing comes before the next product, whose weight is then unpacked ahead.
+    let ahead = match up_arm.rank {
+        None => s.unpacked_in(weight, up_arm),
+        Some(_) => {
+            drop(weight);
+            None
+        }
+    };
     let for_up = s.rows(s.mlp);
     let own = s.sandwich.then(|| s.rows(s.mlp));
-    s.tape.generated_kernel();
+    match own {
+        Some(_) => s.tape.generated_kernel(),
+        None => s.tape.kernel_in_place(&kept.up),
+    }
     drop(kept.gate);
     let for_gate = own.unwrap_or(kept.up);
-    drop((through_down, for_product));
+    drop((through_down, for_product, mask));
     let (up, through_up) = spares.through(s, up_arm, up_adapter, None, None);
-    let weight = s.unpacked(up_arm);
+    let weight = s.unpacked_in(ahead, up_arm);
     let from_up = s.rows(h);
     drop(for_up);
-    let (gate, through_gate) = spares.through(s, gate_arm, gate_adapter, Some(kept.second_norm), None);
+    let (gate, through_gate) = spares.through(s, gate_arm, gate_adapter, kept.second_norm, None);
     spares.second = None;
     let weight = s.unpacked_in(weight, gate_arm);
     let from_gate = s.rows(h);
@@ -222,6 +251,7 @@ pub fn backward<'t>(
     let residual = s.buffer(s.tokens.saturating_mul(h), Dtype::F32);
     let own = s.sandwich.then(|| s.rows(h));
     drop(kept.rstds);
+    spares.masks.clear();
     let (spare_gate, spare_output) = if s.sandwich {
         (None, None)
     } else {
@@ -230,6 +260,7 @@ pub fn backward<'t>(
     let (output, through_output) = spares.through(s, output_arm, output_adapter, None, spare_gate);
     let output_weight = s.unpacked(output_arm);
     let for_attended = s.rows_in(spare_output, s.queries);
+    spares.masks.clear();
     let (for_query, for_key, for_value, spare_output);
     if s.sandwich {
         let delta = s.scalars(s.attention.heads);
@@ -262,7 +293,7 @@ pub fn backward<'t>(
     let weight = s.unpacked_in(weight, key_arm);
     let from_key = s.rows_in(through_up, h);
     drop((for_key, weight));
-    let (query, through_query) = spares.through(s, query_arm, query_adapter, Some(kept.first_norm), None);
+    let (query, through_query) = spares.through(s, query_arm, query_adapter, kept.first_norm, None);
     drop(spares);
     let weight = s.unpacked_in(output_weight, query_arm);
     let from_query = s.rows(h);

@@ -9,6 +9,13 @@ pub struct Adapter<'t> {
     first: Buffer<'t>,
     inner: Buffer<'t>,
     second: Buffer<'t>,
+    dropped: Option<Dropped<'t>>,
+}
+
+/// An adapter's input with some of its values dropped, and which they are. It is kept in place of the input.
+pub struct Dropped<'t> {
+    input: Buffer<'t>,
+    mask: Buffer<'t>,
 }
 
 /// Gradients of an adapter's first and second matrix, in fp32.
@@ -25,12 +32,27 @@ impl<'t> Sizes<'t> {
         arm.packed.then(|| self.buffer_in(spare, arm.elements()))
     }
 
+    /// What dropout makes of an adapter's input, for which one kernel runs behind what computes the input.
+    pub fn dropped(&self, arm: &Arm) -> Option<Dropped<'t>> {
+        arm.drops.then(|| Dropped {
+            mask: self.buffer(self.tokens.saturating_mul(arm.inputs), Dtype::Bool),
+            input: self.rows(arm.inputs),
+        })
+    }
+
+    /// Seeds of a layer's dropouts, one for each adapter.
+    pub fn seeds(&self, arms: &[Arm]) -> Option<Buffer<'t>> {
+        let count = arms.iter().filter(|arm| arm.drops).count() as u64;
+        (count > 0).then(|| self.buffer(count, Dtype::I64))
+    }
+
     /// The adapter's part added to a product, in memory of its own; the product's memory is left over. Without an adapter
     /// the product is the result.
     pub fn adapted(
         &self,
         arm: &Arm,
         base: Buffer<'t>,
+        dropped: Option<Dropped<'t>>,
     ) -> (Option<Adapter<'t>>, Buffer<'t>, Option<Buffer<'t>>) {
         let Some(rank) = arm.rank else {
             return (None, base, None);
@@ -39,6 +61,7 @@ impl<'t> Sizes<'t> {
             first: self.buffer(rank.saturating_mul(arm.inputs), self.dtype),
             inner: self.rows(rank),
             second: self.buffer(rank.saturating_mul(arm.outputs), self.dtype),
+            dropped,
         };
         (Some(adapter), self.rows(arm.outputs), Some(base))
     }
@@ -53,6 +76,8 @@ pub struct Spares<'t> {
     pub first: Option<Buffer<'t>>,
     /// The gradient of a second matrix, once it is cast.
     pub second: Option<Buffer<'t>>,
+    /// Masks of dropout, which are read once the gradients of one input are added.
+    pub masks: Vec<Buffer<'t>>,
 }
 
 impl<'t> Spares<'t> {
@@ -78,6 +103,10 @@ impl<'t> Spares<'t> {
         let inputs = rank.saturating_mul(arm.inputs);
         self.first = Some(s.buffer_in(self.first.take(), inputs));
         drop(input);
+        if let Some(Dropped { input, mask }) = adapter.dropped {
+            drop(input);
+            self.masks.push(mask);
+        }
         let through = s.rows_in(into, arm.inputs);
         drop(adapter.first);
         let first = s.buffer(inputs, Dtype::F32);

@@ -30,14 +30,14 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Attended<'t>, Buffer<'t>) {
     let query_weight = s.unpacked(query_arm);
     let base = s.rows(s.queries);
     s.tape.touch_workspace();
-    let (query_adapter, plain_query, query_spare) = s.adapted(query_arm, base);
+    let (query_adapter, plain_query, query_spare) = s.adapted(query_arm, base, None);
     let key_weight = s.unpacked(key_arm);
     let base = s.rows(s.keys);
-    let (key_adapter, plain_key, key_spare) = s.adapted(key_arm, base);
+    let (key_adapter, plain_key, key_spare) = s.adapted(key_arm, base, None);
     let value_weight = s.unpacked_in(key_weight, value_arm);
     let base = s.rows_in(key_spare, s.keys);
     drop(value_weight);
-    let (value_adapter, value, value_spare) = s.adapted(value_arm, base);
+    let (value_adapter, value, value_spare) = s.adapted(value_arm, base, None);
     let reciprocals = s
         .query_norm
         .then(|| [s.scalars(s.attention.heads), s.scalars(s.attention.kv_heads)]);
@@ -48,7 +48,7 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Attended<'t>, Buffer<'t>) {
     let output_weight = s.unpacked_in(query_weight, output_arm);
     let base = s.rows(s.hidden);
     drop(output_weight);
-    let (output_adapter, output, output_spare) = s.adapted(output_arm, base);
+    let (output_adapter, output, output_spare) = s.adapted(output_arm, base, None);
     let second_rstd = s.scalars(1);
     let second_norm = s.rows_in(output_spare, s.hidden);
     let kept = Attended {

@@ -75,6 +75,7 @@ pub fn forward<'t>(s: &Sizes<'t>) -> (Kept<'t>, Tensor<'t>) {
     let gate = s.rows(s.mlp);
     let up = s.rows(s.mlp);
     let product = s.rows(s.mlp);
+    s.tape.kernel_of_recomputation();
     let out = s.rows(s.hidden);
     let kept = Kept {
         first_rstd,
@@ -105,7 +106,7 @@ pub fn backward<'t>(
     let for_product = s.rows(f);
     s.tape.touch_workspace();
     let for_up = s.rows(f);
-    s.tape.generated_kernel();
+    s.tape.kernel_in_place(&kept.up);
     drop(for_product);
     drop(kept.gate);
     let for_gate = kept.up;

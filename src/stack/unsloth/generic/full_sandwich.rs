@@ -67,6 +67,7 @@ pub fn forward<'t>(s: &Sizes<'t>) -> (Kept<'t>, Tensor<'t>) {
     let rstds = [s.scalars(1), s.scalars(1)];
     let second_norm = s.rows(s.hidden);
     let [gate, up, product] = [0, 1, 2].map(|_| s.rows(s.mlp));
+    s.tape.kernel_of_recomputation();
     let down = s.rows(s.hidden);
     let last_rstd = s.scalars(1);
     let out = s.rows(s.hidden);
@@ -107,7 +108,7 @@ pub fn backward<'t>(
     let for_product = s.rows(f);
     s.tape.touch_workspace();
     let for_up = s.rows(f);
-    s.tape.generated_kernel();
+    s.tape.kernel_in_place(&kept.up);
     drop((for_product, kept.gate));
     let for_gate = kept.up;
     let from_halves = [s.rows(h), s.rows(h)];

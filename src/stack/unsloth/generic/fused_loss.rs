@@ -52,6 +52,8 @@ pub fn forward<'t>(
         }
         drop((own, statistics, scale));
         let for_rows = s.buffer(size * s.hidden, s.dtype);
+        // What need not be cast is copied at once to where it belongs.
+        let for_rows = cast.is_some().then_some(for_rows);
         let for_weight = for_head
             .as_ref()
             .map(|head| tape.temporary(head.layout().shape(), head.dtype(), "mm"));

@@ -81,7 +81,7 @@ impl<'t> Compiled<'t> {
     ) -> Tensor<'t> {
         let s = Sizes::of(tape, plan);
         let mut hidden = embed(&s, plan);
-        let embeds = plan.lora.is_some().then(|| hidden.clone());
+        let embeds = model.has_leaf().then(|| hidden.clone());
         let mut tables = masks(&s);
         tables.extend(rotary_tables(&s, plan));
         let mut layers = Vec::with_capacity(model.layers.len());

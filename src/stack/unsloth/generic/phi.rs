@@ -28,7 +28,7 @@ pub struct Kept<'t> {
     attention: [Buffer<'t>; 4],
     output: Buffer<'t>,
     gate_up: Buffer<'t>,
-    product: Buffer<'t>,
+    product: Option<Buffer<'t>>,
     adapters: [Option<Adapter<'t>>; 2],
 }
 
@@ -49,6 +49,7 @@ pub fn forward_only<'t>(s: &Sizes<'t>, arms: &Arms) -> Tensor<'t> {
 /// Forward with what backward needs; the second result is the layer's output.
 pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Kept<'t>, Tensor<'t>) {
     let [joined, output_arm, gate_up_arm, down_arm] = arms;
+    let seeds = s.seeds(arms);
     let first_rstd = s.scalars(1);
     let normed = s.rows(s.hidden);
     let weight = s.unpacked(joined);
@@ -59,9 +60,10 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Kept<'t>, Tensor<'t>) {
     let key = s.rows(s.keys);
     let attention = s.tape.flash(s.attention);
     let weight = s.unpacked(output_arm);
+    let output_input = s.dropped(output_arm);
     let base = s.rows(s.hidden);
     drop(weight);
-    let (output_adapter, output, spare) = s.adapted(output_arm, base);
+    let (output_adapter, output, spare) = s.adapted(output_arm, base, output_input);
     let second_rstd = s.scalars(1);
     let normed = s.rows_in(spare, s.hidden);
     let weight = s.unpacked(gate_up_arm);
@@ -69,9 +71,12 @@ pub fn forward<'t>(s: &Sizes<'t>, arms: &Arms) -> (Kept<'t>, Tensor<'t>) {
     drop(weight);
     let weight = s.unpacked(down_arm);
     let product = s.rows(s.mlp);
+    let down_input = s.dropped(down_arm);
+    drop(seeds);
     let base = s.rows_in(Some(normed), s.hidden);
     drop(weight);
-    let (down_adapter, out, spare) = s.adapted(down_arm, base);
+    let product = down_arm.reads_input().then_some(product);
+    let (down_adapter, out, spare) = s.adapted(down_arm, base, down_input);
     drop(spare);
     let kept = Kept {
         rstds: [first_rstd, second_rstd],
@@ -101,8 +106,12 @@ pub fn backward<'t>(
     let [first_rstd, second_rstd] = kept.rstds;
 
     // MLP
-    let through = |arm: &Arm, adapter, input| Spares::default().through(s, arm, adapter, input, None);
-    let (down, through_down) = through(down_arm, down_adapter, Some(kept.product));
+    let through = |arm: &Arm, adapter, input| {
+        let mut spares = Spares::default();
+        let (gradients, through) = spares.through(s, arm, adapter, input, None);
+        (gradients, (through, spares.masks))
+    };
+    let (down, through_down) = through(down_arm, down_adapter, kept.product);
     let weight = s.unpacked(down_arm);
     let for_product = s.rows(s.mlp);
     s.tape.touch_workspace();

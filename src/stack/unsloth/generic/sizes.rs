@@ -140,6 +140,8 @@ pub struct Arm {
     pub rank: Option<u64>,
     /// Is its weight unpacked for every product?
     pub packed: bool,
+    /// Are values of its adapter's input dropped?
+    pub drops: bool,
 }
 
 impl Arm {
@@ -153,7 +155,13 @@ impl Arm {
                 .as_ref()
                 .and_then(|adapters| adapters.a.layout().shape().first().copied()),
             packed: !matches!(linear.base, Base::Plain(_)),
+            drops: linear.dropout && linear.lora.is_some(),
         }
+    }
+
+    /// Does its adapter's backward pass read the input as it is?
+    pub fn reads_input(&self) -> bool {
+        self.rank.is_some() && !self.drops
     }
 
     /// Elements of its weight.
