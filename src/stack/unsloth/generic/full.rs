@@ -5,6 +5,9 @@
 use super::sizes::{Buffer, Sizes};
 use crate::replay::{Dtype, Tensor};
 
+/// Rows that a kernel with both orders of reduction sums at once.
+const MIXED_ROWS: u64 = 16;
+
 /// What a layer keeps for its backward pass.
 pub struct Kept<'t> {
     first_rstd: Buffer<'t>,
@@ -96,7 +99,89 @@ pub fn forward<'t>(s: &Sizes<'t>) -> (Kept<'t>, Tensor<'t>) {
 }
 
 /// Backward: the gradient of the input, and those of the weights. `incoming` is given where nothing else holds it.
+///
+/// Inductor takes the order with the least peak (`torch/_inductor/memory.py: reorder_for_peak_memory`). Where there are more
+/// tokens than columns, a weight's gradient is smaller than what it is made of, and comes as soon as it can.
 pub fn backward<'t>(
+    s: &Sizes<'t>,
+    kept: Kept<'t>,
+    incoming: Option<Tensor<'t>>,
+) -> (Tensor<'t>, Gradients<'t>) {
+    match s.tokens > s.hidden {
+        true => backward_of_many(s, kept, incoming),
+        false => backward_of_few(s, kept, incoming),
+    }
+}
+
+/// With more tokens than columns.
+fn backward_of_many<'t>(
+    s: &Sizes<'t>,
+    kept: Kept<'t>,
+    incoming: Option<Tensor<'t>>,
+) -> (Tensor<'t>, Gradients<'t>) {
+    let (h, f, q, k) = (s.hidden, s.mlp, s.queries, s.keys);
+    let weight = |inputs: u64, outputs: u64| s.buffer(inputs.saturating_mul(outputs), s.dtype);
+    let [attended, lse, seed, offset] = kept.attention;
+    let down_weight = weight(f, h);
+    s.tape.touch_workspace();
+    drop(kept.product);
+    let for_product = s.rows(f);
+    let for_up = s.rows(f);
+    s.tape.kernel_in_place(&kept.up);
+    drop((for_product, kept.gate));
+    let for_gate = kept.up;
+    let up_weight = weight(h, f);
+    let through_up = s.rows(h);
+    drop(for_up);
+    let gate_weight = weight(h, f);
+    drop(kept.second_norm);
+    let through_gate = s.rows(h);
+    drop(for_gate);
+    let residual = s.rows(h);
+    drop(incoming);
+    let for_attended = s.rows(q);
+    let [for_query, for_key, for_value] = s.tape.flash_backward(s.attention);
+    drop((kept.query, kept.key, lse, seed, offset));
+    drop(kept.value);
+    let through_value = s.rows_in(Some(for_attended), h);
+    let unrotated_key = s.rows(k);
+    drop(for_key);
+    let through_key = s.rows(h);
+    let unrotated_query = s.rows(q);
+    drop(kept.normed);
+    let through_query = s.rows_in(Some(for_query), h);
+    let gradient = s.rows(h);
+    // Both norms' weights in one kernel (`torch/_inductor/codegen/triton.py`, mixed orders of reduction).
+    let sums = s.buffer(s.tokens.div_ceil(MIXED_ROWS).saturating_mul(2 * h), Dtype::F32);
+    let norms = [0, 1].map(|_| s.buffer(h, Dtype::F32));
+    drop((sums, through_value, through_key, through_query));
+    drop((through_up, through_gate, kept.output));
+    drop((kept.first_rstd, kept.second_rstd));
+    let output_weight = weight(q, h);
+    drop((residual, attended));
+    let value_weight = weight(h, k);
+    drop(for_value);
+    let key_weight = weight(h, k);
+    drop(unrotated_key);
+    let query_weight = weight(h, q);
+    drop((unrotated_query, kept.first_norm));
+    let gradients = Gradients {
+        norms,
+        linears: [
+            query_weight,
+            key_weight,
+            value_weight,
+            output_weight,
+            gate_weight,
+            up_weight,
+            down_weight,
+        ],
+    };
+    (gradient, gradients)
+}
+
+/// With no more tokens than columns.
+fn backward_of_few<'t>(
     s: &Sizes<'t>,
     kept: Kept<'t>,
     incoming: Option<Tensor<'t>>,
