@@ -23,6 +23,8 @@ pub use autograd::engine::Rerun;
 pub use autograd::lent::Lent;
 pub use category::Category;
 pub use dtype::Dtype;
+pub use kernels::fake_input::FakeInput;
+pub use kernels::fake_quantized::{FakeWeight, HeldScales};
 pub use kernels::fast_layer::{CompiledLinear, CompiledLinears, CompiledShape};
 pub use kernels::fast_lora::{FastLinear, FastWeight, UnpackBuffer};
 pub use kernels::quantized::Gemm4bit;

@@ -73,8 +73,8 @@ pub(super) fn check(
         _ => past(s, weights, compiles, capability),
     };
     let qat = (
-        s.qat != Qat::Off && !can_fake_quantize(s, arch, weights, compiles),
-        "quantization-aware training in other runs than of adapters alone, without dropout, on all linear layers of a hand-written model in 16 bit",
+        s.qat != Qat::Off && !can_fake_quantize(s, weights, compiles),
+        "quantization-aware training in other runs than of adapters alone, in padding-free batches, on a hand-written model in 16 bit",
     );
     let is_eager = !compiles && s.padding_free && s.release == Release::Current;
     let dora = (
@@ -104,8 +104,8 @@ fn is_all_fused(s: &Scenario, arch: &Architecture) -> bool {
     all && s.lora.dropout == 0.0
 }
 
-/// Do fused functions make and hold all fake-quantized weights?
-fn can_fake_quantize(s: &Scenario, arch: &Architecture, weights: &Weights, compiles: bool) -> bool {
+/// Does every linear layer that is fake-quantized run uncompiled?
+fn can_fake_quantize(s: &Scenario, weights: &Weights, compiles: bool) -> bool {
     s.method == Method::Lora
         && s.release == Release::Current
         && s.objective == Objective::Sft
@@ -113,7 +113,7 @@ fn can_fake_quantize(s: &Scenario, arch: &Architecture, weights: &Weights, compi
         && !compiles
         && weights.storage == Storage::Plain
         && s.lora.modules_to_save.is_empty()
-        && is_all_fused(s, arch)
+        && !s.lora.use_dora
 }
 
 /// What the layers of earlier releases lack.

@@ -224,6 +224,11 @@ choice! {
     Qat, "qat" {
         Off = "none", "off", "weights are used as they are";
         Int4 = "int4", "int4", "every linear layer multiplies with a copy of its weight that is rounded to 4 bit in groups of 128 and back; the copies live as long as the layer's graph";
+        Int8 = "int8", "int8", "as int4, to 8 bit with a scale for every row";
+        Cactus = "cactus", "cactus", "as int8, in groups of 32";
+        Int8Int4 = "int8-int4" | "phone-deployment", "int8-int4", "inputs to 8 bit by tokens, weights to 4 bit in groups of 32, the embedding to 8 bit by rows; no function is fused";
+        Fp8Int4 = "fp8-int4", "fp8-int4", "inputs to 8-bit floats by tokens, weights to 8-bit floats by rows and then to 4 bit in groups of 128; no function is fused";
+        Fp8Fp8 = "fp8-fp8", "fp8-fp8", "inputs and weights to 8-bit floats by tokens and rows; no function is fused";
     }
 }
 

@@ -80,6 +80,8 @@ pub(crate) enum Gradient {
     CopyToRest,
     /// Standard deviation over the last dimension.
     Deviation,
+    /// The largest magnitude over the last dimension.
+    Largest,
     /// The smaller of a tensor and a number.
     Minimum,
     /// One of two tensors, by element.
@@ -324,6 +326,7 @@ impl Inner {
             | Gradient::AddToPart { .. }
             | Gradient::CopyToRest
             | Gradient::Deviation
+            | Gradient::Largest
             | Gradient::Minimum
             | Gradient::GroupedMm(_) => self.uncommon_gradients(node, op, g, out),
             Gradient::Linear(_)
@@ -401,6 +404,7 @@ impl Inner {
             Gradient::AddToPart { rest } => self.add_to_part_gradients(node, g, rest, out),
             Gradient::CopyToRest => self.copy_to_rest_gradients(node, g, out),
             Gradient::Deviation => self.deviation_gradient(node, g, out),
+            Gradient::Largest => self.largest_gradient(node, out),
             Gradient::Minimum => self.minimum_gradient(g, out),
             Gradient::GroupedMm(product) => self.grouped_mm_gradients(node, g, product, out),
             _ => {}

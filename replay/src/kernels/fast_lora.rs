@@ -1,7 +1,7 @@
 //! Unsloth's fused adapters (`unsloth/kernels/fast_lora.py`): queries, keys and values at once, one linear layer, or a
 //! whole gated MLP, each one autograd function that keeps its input and little else.
 
-use super::fake_quantized::fakes;
+use super::fake_quantized::{FakeWeight, HeldScales, fakes};
 use crate::autograd::grad::Gradient;
 use crate::dtype::Dtype;
 use crate::layout::Layout;
@@ -57,7 +57,7 @@ pub struct FastLinear<'a, 't> {
     /// into memory of its own.
     pub apart: bool,
     /// The base weight, where products take a fake-quantized copy of it.
-    pub fake: Option<&'a Tensor<'t>>,
+    pub fake: Option<(&'a Tensor<'t>, FakeWeight, &'a HeldScales<'t>)>,
     /// Where its weight was unpacked last: each weight keeps that until it is unpacked again (`_NF4Plan`).
     pub plan: &'a RefCell<Option<Tensor<'t>>>,
 }

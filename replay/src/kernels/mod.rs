@@ -1,6 +1,7 @@
 //! Operations of other libraries: bitsandbytes, torchao, Liger, and what Unsloth has written by hand or compiled.
 
 pub(crate) mod compiled;
+pub(crate) mod fake_input;
 pub(crate) mod fake_quantized;
 pub(crate) mod fast_cross_entropy;
 pub(crate) mod fast_kernels;

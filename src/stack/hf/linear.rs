@@ -212,8 +212,19 @@ impl<'t> Linear<'t> {
     }
 
     fn lora_forward(&self, x: &Tensor<'t>, lora: &Adapters<'t>) -> Tensor<'t> {
+        self.adapted(x, self.base_forward(x), lora)
+    }
+
+    /// `forward(x)` where the base came to `result`.
+    pub fn forward_over(&self, x: &Tensor<'t>, result: Tensor<'t>) -> Tensor<'t> {
+        match &self.lora {
+            None => result,
+            Some(lora) => self.adapted(x, result, lora),
+        }
+    }
+
+    fn adapted(&self, x: &Tensor<'t>, mut result: Tensor<'t>, lora: &Adapters<'t>) -> Tensor<'t> {
         let (a, b) = (&lora.a, &lora.b);
-        let mut result = self.base_forward(x);
         let dtype = result.dtype();
         let quantized = self.quantized();
         if matches!(self.base, Base::FourBit { .. }) {

@@ -99,7 +99,7 @@ impl<'t> Model<'t> {
         let heads = |t: Tensor<'t>, n: u64| t.reshape(&[rows, length, n, a.head_dim]);
         let [q, k, v] = match self.fused(position, QKV) {
             Some(linears) => tape.within("self_attn.qkv", || x.fast_qkv(linears, dropout, &self.buffer)),
-            None => QKV.map(|path| layer.linear(path, x)),
+            None => QKV.map(|path| self.linear(position, path, x)),
         };
         let mut q = heads(q, a.heads);
         let mut k = heads(k, a.kv_heads);
@@ -126,12 +126,12 @@ impl<'t> Model<'t> {
         drop(attended);
         match self.fused(position, [OUTPUT]) {
             Some([linear]) => tape.within(OUTPUT, || out.fast_linear(linear, dropout, &self.buffer)),
-            None => layer.linear(OUTPUT, &out),
+            None => self.linear(position, OUTPUT, &out),
         }
     }
 
     fn mlp(&self, plan: &Plan, position: usize, x: &Tensor<'t>) -> Tensor<'t> {
-        let (tape, layer) = (x.tape(), &self.base.layers[position]);
+        let tape = x.tape();
         let dropout = plan.lora.as_ref().is_some_and(|lora| lora.dropout);
         if let Some(linears) = self.fused(position, MLP) {
             return tape.within("mlp", || x.fast_mlp(linears, dropout, &self.buffer));
@@ -139,12 +139,12 @@ impl<'t> Model<'t> {
         let [gate_proj, up_proj, down_proj] = MLP;
         let product = {
             let gate = {
-                let gate = layer.linear(gate_proj, x);
+                let gate = self.linear(position, gate_proj, x);
                 tape.within("mlp.act_fn", || gate.activation(plan.arch.mlp.activation))
             };
-            let up = layer.linear(up_proj, x);
+            let up = self.linear(position, up_proj, x);
             tape.within("mlp", || gate.mul(&up))
         };
-        layer.linear(down_proj, &product)
+        self.linear(position, down_proj, &product)
     }
 }

@@ -5,6 +5,7 @@ mod attention;
 mod batch;
 mod checkpoint;
 mod compiled;
+mod fake;
 mod generic;
 mod layer;
 mod loss;

@@ -2,13 +2,14 @@
 
 use super::batch::Boundaries;
 use super::checkpoint::Staging;
+use super::fake::{Fakes, Quantizers};
 use super::generic::Compiled;
 use super::rope::Tables;
 use crate::estimate::Category;
 use crate::model::Family;
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, FastLinear, FastWeight, Group, Tape, Tensor, UnpackBuffer};
-use crate::scenario::{Qat, Release};
+use crate::scenario::Release;
 use crate::stack::Detail;
 use crate::stack::hf::linear::{Base, Linear};
 use crate::stack::hf::model::{Layer, Model as Base16, Module};
@@ -34,8 +35,10 @@ pub struct Model<'t> {
     pub boundaries: Boundaries<'t>,
     /// Are adapters' products made apart?
     apart: bool,
-    /// Do products take fake-quantized copies of the weights?
-    fakes: bool,
+    /// What is fake-quantized.
+    pub fakes: Option<Fakes>,
+    /// What fake quantizers hold.
+    pub quantizers: Quantizers<'t>,
     /// Transformers' own layers, compiled.
     pub generic: Option<Compiled<'t>>,
     /// The adapters that preferences are compared with, frozen.
@@ -53,6 +56,7 @@ impl<'t> Model<'t> {
             .iter()
             .map(|layer| layer.parts.iter().map(|_| UnpackPlan::default()).collect())
             .collect();
+        let quantizers = Quantizers::of(&base.layers);
         let tables = match plan.release {
             Release::AllLogits => Tables::of_layers(tape, plan, &base.layers),
             _ => Tables::default(),
@@ -65,7 +69,8 @@ impl<'t> Model<'t> {
             staging: Staging::default(),
             boundaries: Boundaries::default(),
             apart: plan.release == Release::AllLogits,
-            fakes: plan.qat == Qat::Int4,
+            fakes: Fakes::of(plan.qat),
+            quantizers,
             generic: plan.generic.then(Compiled::default),
             reference: Vec::new(),
             _placeholder: (!plan.generic)
@@ -104,6 +109,7 @@ impl<'t> Model<'t> {
             self.base.replaced.push(original);
         }
         self.base.input_requires_grad = true;
+        self.untie_fakes(tape, plan);
         if plan.reference {
             self.add_reference(tape);
         }
@@ -132,6 +138,7 @@ impl<'t> Model<'t> {
         if let Some(generic) = &self.generic {
             return generic.settle(tape, plan);
         }
+        self.settle_fakes(tape);
         self.tables.ensure(tape, plan);
         self.boundaries.settle(tape, plan);
         if !plan.runs_eagerly() {
@@ -164,6 +171,10 @@ impl<'t> Model<'t> {
             let mut parts = layer.parts.iter().filter(|(part, _)| part.path == path);
             parts.any(|(_, module)| matches!(module, Module::Linear(linear) if linear.bias.is_some()))
         };
+        // Functions that round inputs stand outside.
+        if self.fakes.is_some_and(|fakes| fakes.input.is_some()) {
+            return None;
+        }
         match self.base.layers.get(position) {
             Some(layer) if !has_bias(layer) => self.adapted(position, path),
             _ => None,
@@ -179,7 +190,10 @@ impl<'t> Model<'t> {
         };
         let (weight, (a, b)) = fast_parts(linear)?;
         let fake = match &linear.base {
-            Base::Plain(weight) if self.fakes => Some(weight),
+            Base::Plain(weight) => {
+                let held = self.quantizers.part(position, index)?;
+                self.fakes.map(|fakes| (weight, fakes.weight, held))
+            }
             _ => None,
         };
         Some(FastLinear {

@@ -6,7 +6,7 @@ use super::{checkpoint, loss, past};
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Phase, Tape, Tensor, Waits};
-use crate::scenario::{Checkpointing, Qat, Release};
+use crate::scenario::{Checkpointing, Release};
 use crate::stack::hf::optimizer::States;
 use crate::stack::hf::scaler::Scaler;
 use crate::stack::hf::step::clip_gradients;
@@ -117,7 +117,7 @@ impl<'t> Model<'t> {
         let positions = plan
             .padding_free
             .then(|| tape.temporary(&plan.rows(), Dtype::I32, "to"));
-        let embeds = tape.within("embed_tokens", || self.base.embed.embedding(&batch.ids));
+        let embeds = tape.within("embed_tokens", || self.embedded(&batch.ids));
         // An embedding that is trained in fp32 beside an fp16 model.
         let embeds = match embeds.dtype() == plan.dtype {
             true => embeds,
@@ -163,11 +163,7 @@ impl<'t> Model<'t> {
         hidden = tape.within("norm", || hidden.fast_rms_norm(&self.base.norm, true));
         let head = self.base.head_weight();
         let mut held: Vec<_> = leaf.into_iter().collect();
-        // `fake_quantize_lm_head_inputs`, once a forward pass.
-        let fake = match plan.qat {
-            Qat::Int4 => tape.within("lm_head", || head.fake_int4()),
-            Qat::Off => None,
-        };
+        let (hidden, fake) = tape.within("lm_head", || self.fake_head(hidden));
         let loss = tape.within("loss", || match plan.release {
             Release::Current => loss::loss(tape, plan, hidden, fake.as_ref().unwrap_or(head), batch),
             _ => past::loss(tape, plan, hidden, head, batch, &mut held),
