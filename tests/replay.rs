@@ -377,7 +377,12 @@ proptest! {
     #[test]
     fn a_grid_says_what_single_peaks_say(
         scenario in scenario(),
-        (seqs, batches) in (prop::collection::vec(1..3000u64, 1..4), prop::collection::vec(1..6u64, 1..4)),
+        seqs in prop::collection::vec(prop_oneof![1..3000u64, (1..24u64).prop_map(|n| n * 128)], 1..3),
+        batches in prop_oneof![
+            prop::collection::vec(1..6u64, 1..4),
+            // Long enough that few of them are replayed.
+            (1..40u64, 4..14u64, 1..5u64).prop_map(|(first, n, by)| (0..n).map(|i| first + i * by).collect()),
+        ],
     ) {
         let Ok(rows) = grid(&scenario, &seqs, &batches) else {
             prop_assert!(peak_allocated(&scenario).is_err());

@@ -14,6 +14,7 @@ mod layout;
 mod life;
 mod ops;
 mod recording;
+mod script;
 pub mod segment;
 mod tape;
 
@@ -31,5 +32,6 @@ pub use kernels::quantized::Gemm4bit;
 pub use layout::Layout;
 pub use ops::attention::{Device, Shape as AttentionShape};
 pub use recording::{Alloc, Event, Phase, Place, Recording};
+pub use script::{Play, Script};
 pub use segment::Order;
 pub use tape::{Group, Mark, Tape, Tensor};

@@ -25,13 +25,22 @@ pub fn grid(
     batches: &[u64],
 ) -> Result<Vec<Vec<Option<u64>>>, EstimateError> {
     let plan = resolve(scenario)?;
+    let mut ascending = batches.to_vec();
+    ascending.sort_unstable();
+    ascending.dedup();
     let mut cell = scenario.clone();
-    Ok(stack::sweep(&plan, |peak| {
-        let mut peak_at = |batch: u64, seq: u64| {
-            (cell.batch, cell.seq) = (batch, seq);
-            resolve(&cell).ok().map(&mut *peak)
-        };
-        let mut row = |&batch: &u64| seqs.iter().map(|&seq| peak_at(batch, seq)).collect();
-        batches.iter().map(&mut row).collect()
-    }))
+    let mut rows = vec![vec![None; seqs.len()]; batches.len()];
+    stack::sweep(&plan, |peaks| {
+        for (column, &seq) in seqs.iter().enumerate() {
+            cell.seq = seq;
+            let known = peaks(&ascending, &mut |batch| {
+                cell.batch = batch;
+                resolve(&cell).ok()
+            });
+            for (row, batch) in rows.iter_mut().zip(batches) {
+                row[column] = ascending.binary_search(batch).ok().and_then(|at| known[at]);
+            }
+        }
+    });
+    Ok(rows)
 }

@@ -49,13 +49,23 @@ pub fn peak(plan: &Plan) -> u64 {
     }
 }
 
-/// Calls `f` with a function that does what [`peak`] does, at less cost for plans that differ from this one in batch and
-/// sequence length alone.
-pub fn sweep<T>(plan: &Plan, f: impl FnOnce(&mut dyn FnMut(Plan) -> u64) -> T) -> T {
+/// The peaks of runs that differ in their batch alone: of these batches, which ascend, by the plan of each, where there is
+/// one.
+pub type Row<'a> = dyn FnMut(&[u64], &mut dyn FnMut(u64) -> Option<Plan>) -> Vec<Option<u64>> + 'a;
+
+/// Calls `f` with a function that gives rows of what [`peak`] gives, at less cost, for plans that differ from this one in
+/// batch and sequence length alone.
+pub fn sweep<T>(plan: &Plan, f: impl FnOnce(&mut Row) -> T) -> T {
     match plan.stack {
         Stack::Hf => hf::sweep(plan, f),
-        Stack::Unsloth => f(&mut |run| peak(&run)),
+        Stack::Unsloth => f(&mut each),
     }
+}
+
+/// A row, each of its peaks for itself.
+fn each(batches: &[u64], plan: &mut dyn FnMut(u64) -> Option<Plan>) -> Vec<Option<u64>> {
+    let peak = |&batch| Some(peak(&plan(batch)?));
+    batches.iter().map(peak).collect()
 }
 
 /// Pinned host memory that the run takes.

@@ -1,5 +1,6 @@
 //! What a layer does several times alike, such as one chunk after another: folded once, there and back.
 
+use crate::script::Step;
 use crate::tape::{Inner, Sink, Tape};
 
 /// Nodes that are recorded once and run several times.
@@ -72,12 +73,14 @@ impl Inner {
     fn begin_repeat(&mut self) {
         if let Sink::Fold(fold) = &mut self.sink {
             fold.begin_repeat();
+            self.write(Step::BeginRepeat);
         }
     }
 
     fn end_repeat(&mut self, times: u32) {
         if let Sink::Fold(fold) = &mut self.sink {
             fold.end_repeat(times);
+            self.write(Step::EndRepeat(times));
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::dtype::Dtype;
 use crate::layout::Layout;
 use crate::ops::attention::{Shape, flash_splits, round_up, rounded_head_dim};
 use crate::ops::embedding;
+use crate::script::Step;
 use crate::tape::{Inner, NONE, Sink, Tape, Tensor};
 
 impl Tape {
@@ -136,7 +137,8 @@ impl Inner {
         }
         // Folded steps find every workspace there from the beginning; autograd's thread has none when the loss is computed.
         if let (Sink::Fold(fold), 0) = (&mut self.sink, self.group.id) {
-            return fold.pass(self.tuner);
+            fold.pass(self.tuner);
+            return self.write(Step::Pass(self.tuner));
         }
         let buffer = self.scratch(self.tuner, "benchmark_gpu");
         self.free_scratch(buffer);

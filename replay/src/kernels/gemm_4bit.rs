@@ -24,6 +24,11 @@ pub(crate) struct Product {
 }
 
 impl Product {
+    /// Are there so few rows that one more or less can change the kernel to and fro?
+    pub fn has_few_rows(self) -> bool {
+        self.rows <= SIMT_ROWS
+    }
+
     /// Does it run in the kernel of bitsandbytes?
     pub fn is_fused(self, device: Device) -> bool {
         if self.rows > MOST_ROWS || !self.inputs.is_multiple_of(self.blocksize.max(1)) {

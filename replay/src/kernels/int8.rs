@@ -48,6 +48,9 @@ impl<'t> Tensor<'t> {
         let magnitudes = inner.scratch(elements.saturating_mul(2), QUANT);
         let outliers = inner.scratch(elements, QUANT);
         inner.free_scratch(magnitudes);
+        if !elements.is_multiple_of(8192) {
+            inner.moves_in_steps();
+        }
         let any = [1, elements.div_ceil(8192), 4].map(|bytes| inner.scratch(bytes, QUANT));
         any.into_iter().rev().for_each(|s| inner.free_scratch(s));
         let columns = [inputs, 4].map(|bytes| inner.scratch(bytes, QUANT));

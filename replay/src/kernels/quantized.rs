@@ -52,6 +52,9 @@ impl<'t> Tensor<'t> {
             blocksize: gemm.blocksize,
             dtype,
         };
+        if product.has_few_rows() {
+            inner.moves_in_steps();
+        }
         if product.is_fused(inner.device) {
             let out = inner.alloc(layout.with_last(gemm.outputs), dtype, OP);
             inner.made_by(out, node);

@@ -69,6 +69,16 @@ pub(crate) fn rounded_head_dim(d: u64) -> u64 {
     round_up(d, if d <= 128 { 32 } else { 64 })
 }
 
+/// Blocks of threads that take one part of the queries each.
+fn jobs(s: &Shape) -> u64 {
+    s.batch.saturating_mul(s.heads).saturating_mul(s.seq.div_ceil(64))
+}
+
+/// Are there so few jobs that their number decides [`flash_splits`]?
+fn may_split(s: &Shape, device: Device) -> bool {
+    !s.dropout && (jobs(s) as f64) < 0.8 * (device.multiprocessors * 2) as f64
+}
+
 /// `num_splits_heuristic` of flash attention's forward: small batches split the keys over several blocks.
 pub(crate) fn flash_splits(s: &Shape, device: Device) -> u64 {
     let block_n = if s.head_dim <= 64 {
@@ -78,15 +88,11 @@ pub(crate) fn flash_splits(s: &Shape, device: Device) -> u64 {
     } else {
         64
     };
-    if s.dropout {
+    if !may_split(s, device) {
         return 1;
     }
     let n_blocks = s.seq.div_ceil(block_n);
-    let jobs = s.batch.saturating_mul(s.heads).saturating_mul(s.seq.div_ceil(64));
-    let processors = device.multiprocessors * 2;
-    if jobs as f64 >= 0.8 * processors as f64 {
-        return 1;
-    }
+    let (jobs, processors) = (jobs(s), device.multiprocessors * 2);
     let most = 128.min(processors).min(n_blocks);
     let eligible = |splits: u64| splits == 1 || n_blocks.div_ceil(splits) != n_blocks.div_ceil(splits - 1);
     let efficiency = |splits: u64| {
@@ -137,6 +143,9 @@ impl<'t> Tensor<'t> {
         let out = inner.alloc(out, dtype, OP);
         let lse = inner.alloc(Layout::contiguous(&[batch, heads, seq]), Dtype::F32, OP);
         let splits = flash_splits(&shape, device);
+        if may_split(&shape, device) {
+            inner.moves_in_steps();
+        }
         let (mut lse_accum, mut out_accum) = (NONE, NONE);
         if splits > 1 {
             let rows = splits * batch * heads * seq;

@@ -10,6 +10,9 @@ use crate::tape::{Inner, NONE, Tape, Tensor};
 
 /// Rows of the log-sum-exp are padded to this (`kAlignLSE`).
 const LSE_ALIGNMENT: u64 = 32;
+/// With so many heads of all sequences, keys are no longer split for the sake of more of them (`cutlassB` launches,
+/// `num_splits_key`).
+const MOST_JOBS: u64 = 200;
 /// Heads up to this width are kept in registers by the forward kernel (`kernel_forward.h: kSingleValueIteration`).
 const FORWARD_REGISTER_WIDTH: u64 = 128;
 
@@ -52,6 +55,11 @@ impl Backward {
         }
     }
 
+    /// Are there so few jobs that their number decides how keys are split?
+    fn splits_by_jobs(self, s: &Shape) -> bool {
+        self.sums_in_memory && MOST_JOBS / s.batch.saturating_mul(s.heads).max(1) > 1
+    }
+
     /// `Params::workspace_size`, after the choice of `num_splits_key`.
     fn workspace_bytes(self, s: &Shape) -> u64 {
         let jobs = s.batch.saturating_mul(s.heads).max(1);
@@ -61,7 +69,7 @@ impl Backward {
         }
         let mut sums = 0;
         if self.sums_in_memory {
-            splits = splits.min(200 / jobs).max(1);
+            splits = splits.min(MOST_JOBS / jobs).max(1);
             let widths = round_up(s.head_dim, self.queries) + round_up(s.value_dim, self.queries);
             sums = splits * self.keys * widths;
         }
@@ -177,6 +185,9 @@ impl Inner {
             self.scratch(elements.saturating_mul(4), OP)
         };
         let kernel = Backward::choose(&s, self.device);
+        if kernel.splits_by_jobs(&s) {
+            self.moves_in_steps();
+        }
         let workspace = self.scratch(kernel.workspace_bytes(&s), OP);
         for scratch in [delta, workspace, copy] {
             self.free_scratch(scratch);

@@ -67,6 +67,9 @@ pub(crate) fn backward(inner: &mut Inner, tokens: u64, weight: Layout, dtype: Dt
     let scan = inner.scratch(SCAN_BYTES, OP);
     inner.free_scratch(scan);
     let partials = inner.scratch(8, OP);
+    if !tokens.is_multiple_of(ROWS_PER_THREAD) {
+        inner.moves_in_steps();
+    }
     let max_partials = tokens / ROWS_PER_THREAD + max_segments;
     let partial_offsets = inner.scratch(max_partials * 8, OP);
     // Partial sums in fp32, the width rounded to a warp.

@@ -109,6 +109,7 @@ impl Inner {
 
     fn sum_scratch(&mut self, need: Option<(u64, u64)>) {
         if let Some((values, semaphores)) = need {
+            self.moves_in_steps();
             let v = self.scratch(values, "sum");
             let s = self.scratch(semaphores, "sum");
             self.free_scratch(s);

@@ -47,6 +47,7 @@ impl Tape {
         let mut inner = self.inner.borrow_mut();
         let range = inner.scratch(count.saturating_mul(INDEX), OP);
         if count > SMALL_SORT {
+            inner.moves_in_steps();
             let bytes = radix_sort_bytes(count, 64, inner.device);
             let sort = inner.scratch(bytes, OP);
             inner.free_scratch(sort);
@@ -73,6 +74,9 @@ impl Inner {
         ];
         // The bits of the largest index.
         let bits = u64::from(64 - rows.saturating_sub(1).max(1).leading_zeros());
+        if indices > SINGLE_TILE {
+            self.moves_in_steps();
+        }
         let sort = self.scratch(radix_sort_bytes(indices, bits, self.device), OP);
         self.free_scratch(sort);
         for scratch in held.into_iter().rev() {

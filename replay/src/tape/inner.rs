@@ -11,12 +11,13 @@ use crate::kernels::fast_lora::FastLora;
 use crate::layout::Layout;
 use crate::ops::attention::Device;
 use crate::recording::{Alloc, Event, Place};
+use crate::script::Script;
 use crate::segment::{Fold, Order};
 
 /// No index.
 pub(crate) const NONE: u32 = u32::MAX;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
     pub refs: u32,
     /// Index of the allocation behind it; `NONE` for a ghost (see [`Inner::stopped`]) or a tensor off the GPU.
@@ -132,4 +133,6 @@ pub(crate) struct Inner {
     pub copies: Option<bool>,
     /// The recording has ended.
     pub closed: bool,
+    /// What a folding tape does, where one writes along.
+    pub script: Option<Script>,
 }

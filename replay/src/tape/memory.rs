@@ -6,6 +6,7 @@ use crate::category::Category;
 use crate::dtype::Dtype;
 use crate::layout::Layout;
 use crate::recording::{Alloc, Event};
+use crate::script::Step;
 use crate::segment::rounded;
 
 /// cuBLASLt's default workspace (`aten/src/ATen/cuda/CUDABlas.cpp: _getWorkspaceSize`).
@@ -21,7 +22,10 @@ impl Inner {
             bytes: block,
         });
         match &mut self.sink {
-            Sink::Fold(fold) => fold.alloc(block),
+            Sink::Fold(fold) => {
+                fold.alloc(block);
+                self.write(Step::Alloc(bytes));
+            }
             Sink::List { .. } => self.list_alloc(index, bytes, category, op),
         }
         index
@@ -50,14 +54,20 @@ impl Inner {
             return;
         }
         match &mut self.sink {
-            Sink::Fold(fold) => fold.free(self.storages[index as usize].bytes),
+            Sink::Fold(fold) => {
+                fold.free(self.storages[index as usize].bytes);
+                self.write(Step::Free(index));
+            }
             Sink::List { events, .. } => events.push(Event::Free(index)),
         }
     }
 
     pub fn mark(&mut self, event: Event) {
         match &mut self.sink {
-            Sink::Fold(fold) => fold.mark(event),
+            Sink::Fold(fold) => {
+                fold.mark(event);
+                self.write(Step::Mark(event));
+            }
             Sink::List { events, .. } => events.push(event),
         }
     }
@@ -156,6 +166,21 @@ impl Inner {
         }
     }
 
+    /// Takes a step down, where one writes along.
+    #[inline(always)]
+    pub fn write(&mut self, step: Step) {
+        if let Some(script) = &mut self.script {
+            script.steps.push(step);
+        }
+    }
+
+    /// A size that is asked for, or a choice between kernels, moves in steps with the batch, or goes to and fro.
+    pub fn moves_in_steps(&mut self) {
+        if let Some(script) = &mut self.script {
+            script.uneven = true;
+        }
+    }
+
     /// Scratch that an operation takes and gives back before it returns.
     pub fn scratch(&mut self, bytes: u64, op: &'static str) -> u32 {
         if self.stopped || bytes == 0 {
@@ -174,7 +199,10 @@ impl Inner {
     /// A workspace stays for good: a step that is folded finds it there.
     fn push_workspace(&mut self, bytes: u64, op: &'static str) {
         match &mut self.sink {
-            Sink::Fold(fold) => fold.stand(bytes),
+            Sink::Fold(fold) => {
+                fold.stand(bytes);
+                self.write(Step::Stand(bytes));
+            }
             Sink::List { .. } => {
                 self.push_alloc(bytes, Some(Category::CublasWorkspace), op);
             }
@@ -222,7 +250,10 @@ impl Inner {
     pub fn enter_group(&mut self, group: Group) {
         if group.id != self.group.id {
             match &mut self.sink {
-                Sink::Fold(fold) => fold.enter(group.id),
+                Sink::Fold(fold) => {
+                    fold.enter(group.id);
+                    self.write(Step::Enter(group.id));
+                }
                 Sink::List { events, entered, .. } => entered.push((events.len(), group.id)),
             }
             self.group = group;

@@ -95,6 +95,7 @@ impl Tape {
             tuner: 0,
             copies: None,
             closed: false,
+            script: None,
         };
         Tape {
             inner: RefCell::new(inner),
