@@ -124,6 +124,9 @@ fn layers_that_are_written_out_are_the_same_by_segments() {
         "t-fm-eh",
         "t-t4-eh",
         "s409-20",
+        "t-f8-qv",
+        "t-f8-drop",
+        "t-f8-q25",
         "r9",
         "r10",
     ] {

@@ -164,8 +164,8 @@ fn own(
                 "Unsloth's compiled layers on FP8 weights",
             ),
             (
-                is_fp8(weights.storage) && !is_all_fused(s, arch),
-                "FP8 weights outside Unsloth's fused functions (targets that leave linear layers out, biases, dropout)",
+                weights.storage == Storage::Float8Blocks && !is_all_fused(s, arch),
+                "FP8 weights by blocks outside Unsloth's fused functions (targets that leave linear layers out, biases, dropout)",
             ),
             (
                 window.is_some_and(|w| w < s.seq),

@@ -82,6 +82,8 @@ pub(crate) enum Gradient {
     Deviation,
     /// The largest magnitude over the last dimension.
     Largest,
+    /// A linear layer on 8-bit floats with a scale for each row.
+    Float8Rows { inputs: u64, outputs: u64 },
     /// The smaller of a tensor and a number.
     Minimum,
     /// One of two tensors, by element.
@@ -327,6 +329,7 @@ impl Inner {
             | Gradient::CopyToRest
             | Gradient::Deviation
             | Gradient::Largest
+            | Gradient::Float8Rows { .. }
             | Gradient::Minimum
             | Gradient::GroupedMm(_) => self.uncommon_gradients(node, op, g, out),
             Gradient::Linear(_)
@@ -405,6 +408,7 @@ impl Inner {
             Gradient::CopyToRest => self.copy_to_rest_gradients(node, g, out),
             Gradient::Deviation => self.deviation_gradient(node, g, out),
             Gradient::Largest => self.largest_gradient(node, out),
+            Gradient::Float8Rows { inputs, outputs } => self.float8_rows_gradient(g, inputs, outputs, out),
             Gradient::Minimum => self.minimum_gradient(g, out),
             Gradient::GroupedMm(product) => self.grouped_mm_gradients(node, g, product, out),
             _ => {}

@@ -128,18 +128,26 @@ impl<'t> Model<'t> {
         (hidden, rounded)
     }
 
-    /// `layer.path(x)` for a linear layer outside of fused functions (`torchao/quantization/qat/linear.py:
-    /// FakeQuantizedLinear.forward` below PEFT's).
+    /// `layer.path(x)` for a linear layer outside of fused functions: fake-quantized (`torchao/quantization/qat/linear.py:
+    /// FakeQuantizedLinear.forward` below PEFT's), on 8-bit floats, or as it is.
     pub fn linear(&self, position: usize, path: &'static str, x: &Tensor<'t>) -> Tensor<'t> {
         let layer = &self.base.layers[position];
         let index = layer.parts.iter().position(|(part, _)| part.path == path);
         let found =
             index.and_then(|index| Some((layer.parts.get(index)?, self.quantizers.part(position, index)?)));
-        let (Some(fakes), Some(((_, Module::Linear(linear)), held))) = (self.fakes, found) else {
+        let Some(((_, Module::Linear(linear)), held)) = found else {
             return layer.linear(path, x);
         };
-        let Base::Plain(weight) = &linear.base else {
-            return layer.linear(path, x);
+        let (fakes, weight) = match (&linear.base, self.fakes) {
+            (Base::Plain(weight), Some(fakes)) => (fakes, weight),
+            (Base::Fused { .. }, _) => {
+                return x.tape().within(path, || {
+                    // The product adds the bias.
+                    let base = x.float8_rows_linear(linear.inputs, linear.outputs);
+                    linear.forward_over(x, base)
+                });
+            }
+            _ => return layer.linear(path, x),
         };
         x.tape().within(path, || {
             let base = {
