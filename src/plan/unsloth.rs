@@ -196,8 +196,8 @@ fn own(
             "Unsloth's compiled layers of this architecture",
         ),
         (
-            is_routed && !four_bit,
-            "mixtures of experts in 16 bit under Unsloth (use weights=nf4-dq)",
+            is_routed && s.method == Method::Full,
+            "mixtures of experts that are trained whole under Unsloth",
         ),
         (
             is_routed && !weights.kept.is_empty(),

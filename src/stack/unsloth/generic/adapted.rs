@@ -59,7 +59,8 @@ pub fn forward_only<'t>(s: &Sizes<'t>, arms: &Arms) -> Tensor<'t> {
     let normed = s.rows(s.hidden);
     let inner = [s.rows(rank), s.rows(rank)];
     let second = s.rows(s.mlp);
-    drop((normed, inner, casts));
+    let dropped = arms.iter().any(|arm| arm.drops).then(|| s.rows(s.mlp));
+    drop((normed, inner, casts, dropped));
     drop(first);
     drop(second);
     drop(weight);

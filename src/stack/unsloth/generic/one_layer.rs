@@ -41,6 +41,13 @@ pub(super) enum Kept<'t> {
     Routed(Box<routed::Kept<'t>>),
 }
 
+impl Kept<'_> {
+    /// Is it of a mixture of experts whose routers' scores are recorded?
+    pub(super) fn is_routed(&self) -> bool {
+        matches!(self, Kept::Routed(_))
+    }
+}
+
 /// The linear layers that compiled code computes with.
 fn arms<const N: usize>(layer: &Layer<'_>, paths: [&str; N]) -> [Arm; N] {
     paths.map(|path| {
@@ -78,7 +85,7 @@ fn ranks(plan: &Plan, layer: &Layer<'_>) -> [Option<u64>; 2] {
 
 /// What a layer of another mixture of experts in 4 bit is made of.
 fn routed_parts(plan: &Plan, layer: &Layer<'_>, arms: &adapted::Arms) -> Option<routed::Parts> {
-    if !plan.packs_experts() || plan.is_packed_gpt_oss() {
+    if plan.is_packed_gpt_oss() {
         return None;
     }
     let [query, key, value, output, ..] = *arms;

@@ -13,7 +13,7 @@ use crate::stack::hf::model::{Layer, Model};
 use crate::stack::unsloth::batch::Batch;
 use crate::stack::unsloth::checkpoint::Staging;
 use crate::stack::unsloth::loss;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// How the loss waits for its backward pass.
 enum Loss<'t> {
@@ -30,6 +30,8 @@ struct Pass<'t> {
     tables: Vec<Buffer<'t>>,
     /// By recorded layer: the input, where it stays on the GPU, and what is kept without checkpointing.
     layers: Vec<(Option<Tensor<'t>>, Option<Kept<'t>>)>,
+    /// What the layers' first runs keep, where the scores of their routers hold it.
+    tried: Vec<Option<Kept<'t>>>,
     last: Tensor<'t>,
     rstd: Buffer<'t>,
     loss: Loss<'t>,
@@ -41,6 +43,8 @@ pub struct Compiled<'t> {
     pass: RefCell<Option<Pass<'t>>>,
     /// The gradient of the embedded tokens, where the model's forward holds the leaf until the next one.
     leaf_gradient: RefCell<Option<Tensor<'t>>>,
+    /// Has every layer run once?
+    is_tried: Cell<bool>,
 }
 
 impl std::fmt::Debug for Compiled<'_> {
@@ -64,6 +68,7 @@ fn within<'t, T>(tape: &'t Tape, layer: &Layer<'t>, f: impl FnOnce() -> T) -> T 
 impl<'t> Compiled<'t> {
     /// What the first step leaves behind.
     pub fn settle(&self, tape: &'t Tape, plan: &Plan) {
+        self.is_tried.set(true);
         if plan.is_packed_gpt_oss() {
             let s = Sizes::of(tape, plan);
             self.leaf_gradient.replace(Some(s.rows(s.hidden)));
@@ -85,12 +90,18 @@ impl<'t> Compiled<'t> {
         let mut tables = masks(&s);
         tables.extend(rotary_tables(&s, plan));
         let mut layers = Vec::with_capacity(model.layers.len());
+        let mut tried = Vec::new();
+        let tries = !self.is_tried.replace(true) && plan.checkpointing != Checkpointing::None;
         for layer in &model.layers {
             let step = Step::new(s, plan, layer);
             let staged = match plan.checkpointing {
                 Checkpointing::None => None,
                 _ => Some(staging.of(tape, plan, layer.index)),
             };
+            // Before a layer first runs without a graph it is tried with one, which is dropped but where its router's
+            // scores are recorded (`unsloth/models/_block_compile.py: forward`, "Grad-mode trial first").
+            let kept = tries.then(|| within(tape, layer, || step.forward(Records::Once).0));
+            tried.push(kept.filter(|kept| kept.is_routed()));
             let (kept, out) = within(tape, layer, || match &staged {
                 Some(_) => (None, step.forward_only()),
                 None => {
@@ -140,6 +151,7 @@ impl<'t> Compiled<'t> {
             embeds,
             tables,
             layers,
+            tried,
             last: hidden,
             rstd,
             loss,
@@ -184,6 +196,17 @@ impl<'t> Compiled<'t> {
             s.rows(s.hidden)
         });
         drop((pass.last, pass.rstd, for_normed));
+        // The loss that balances experts flows through the first runs.
+        for (layer, kept) in model.layers.iter().zip(pass.tried).rev() {
+            let Some(kept) = kept else { continue };
+            let step = Step::new(s, plan, layer);
+            within(tape, layer, || {
+                tape.as_backward("CompiledFunctionBackward", || {
+                    let _zeros = s.rows(s.hidden);
+                    step.backward(kept, None)
+                })
+            });
+        }
         for (layer, (input, kept)) in model.layers.iter().zip(pass.layers).rev() {
             let step = Step::new(s, plan, layer);
             gradient = within(tape, layer, || {

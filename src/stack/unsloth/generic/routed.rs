@@ -1,5 +1,5 @@
-//! One compiled layer of a mixture of experts in 4 bit (Qwen3-MoE): attention as in other layers, then products over rows
-//! grouped by expert. A stack of experts is unpacked whole for one product, and again for its backward pass
+//! One compiled layer of a mixture of experts (Qwen3-MoE): attention as in other layers, then products over rows grouped
+//! by expert. A stack of experts in 4 bit is unpacked whole for one product, and again for its backward pass
 //! (`unsloth_zoo/temporary_patches/moe_utils.py: forward_native_grouped_mm, _GroupedMMRecompute`,
 //! `moe_utils_bnb4bit.py: forward_moe_backend_bnb4bit`).
 
@@ -22,6 +22,8 @@ pub struct Parts {
     width: u64,
     /// Rank of the adapters on both stacks, where there are any.
     rank: [Option<u64>; 2],
+    /// Are the stacks unpacked for every product?
+    packed: bool,
 }
 
 /// The copies of a stack's adapter in 16 bit and the product between.
@@ -54,6 +56,7 @@ impl Parts {
             chosen: experts.per_token,
             width: experts.width,
             rank,
+            packed: plan.packs_experts(),
         })
     }
 }
@@ -86,6 +89,11 @@ impl<'t> Rows<'_, 't> {
         self.stack(a, b, self.s.dtype)
     }
 
+    /// A stack of weights as products take it: unpacked where it is packed.
+    fn unpacked(&self, a: u64, b: u64) -> Option<Buffer<'t>> {
+        self.parts.packed.then(|| self.half(a, b))
+    }
+
     /// A number for every token and expert.
     fn scores(&self, dtype: Dtype) -> Buffer<'t> {
         self.s
@@ -102,7 +110,7 @@ impl<'t> Rows<'_, 't> {
 
     /// A projection of rows, `inputs` to `outputs` columns wide: the product and what its adapter keeps.
     fn forward(&self, inputs: u64, outputs: u64, rank: Option<u64>) -> (Buffer<'t>, Option<Adapter<'t>>) {
-        let stack = self.half(inputs, outputs);
+        let stack = self.unpacked(inputs, outputs);
         let out = self.of(outputs);
         self.s.tape.touch_workspace();
         drop(stack);
@@ -163,7 +171,7 @@ pub fn forward_only<'t>(s: &Sizes<'t>, parts: &Parts) -> Tensor<'t> {
     let rows = Rows { s, parts };
     let (hidden, twice) = (s.hidden, parts.width.saturating_mul(2));
     let sums = rows.of(twice);
-    let stack = rows.half(hidden, twice);
+    let stack = rows.unpacked(hidden, twice);
     let middle = s.rows(hidden);
     let out = s.rows(hidden);
     let logits = rows.scores(s.dtype);
@@ -236,7 +244,7 @@ pub fn backward<'t>(
     let for_down = rows.of(hidden);
     let scaled = copies(second.is_some(), hidden);
     let by_adapter = rows.through([width, hidden], second, scaled, kept.gated);
-    let stack = rows.half(width, hidden);
+    let stack = rows.unpacked(width, hidden);
     s.tape.touch_workspace();
     let by_stack = rows.of(width);
     drop((stack, for_down));
@@ -261,7 +269,7 @@ pub fn backward<'t>(
         }
         None => (None, None),
     };
-    let stack = rows.half(hidden, twice);
+    let stack = rows.unpacked(hidden, twice);
     let by_stack = rows.of(hidden);
     drop((for_gate_up, stack));
     let for_normed = s.rows(hidden);
