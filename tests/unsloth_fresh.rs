@@ -130,6 +130,8 @@ fn layers_that_are_written_out_are_the_same_by_segments() {
         "t-f8-qv",
         "t-moe16",
         "v-g3-full-long",
+        "v-phi-full",
+        "v-oc-drop-long",
         "v-fm-drop-long",
         "t-f8-drop",
         "t-f8-q25",

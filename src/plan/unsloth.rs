@@ -204,11 +204,8 @@ fn own(
             "layers of a mixture of experts left in 16 bit under Unsloth",
         ),
         (
-            is_phi && s.method == Method::Full,
-            "full fine-tuning of Phi-3's layers with Unsloth",
-        ),
-        (
             is_phi
+                && s.method != Method::Full
                 && ["qkv_proj", "gate_up_proj"]
                     .iter()
                     .any(|name| s.lora.targets.contains(name)),

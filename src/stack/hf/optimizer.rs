@@ -5,7 +5,7 @@ use super::model::Model;
 use crate::estimate::Category;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tape, Tensor};
-use crate::scenario::{Harness, Optimizer};
+use crate::scenario::{Harness, Optimizer, Stack};
 
 /// States of all trained weights.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl<'t> States<'t> {
             if first {
                 self.create(tape, model, plan, group);
             }
-            update(tape, model, plan.optimizer, group);
+            update(tape, model, plan, group);
         }
     }
 
@@ -153,17 +153,24 @@ fn groups(plan: &Plan) -> &'static [Parameters] {
 }
 
 /// The temporaries of one update.
-fn update<'t>(tape: &'t Tape, model: &Model<'t>, optimizer: Optimizer, group: Parameters) {
-    match optimizer {
-        Optimizer::AdamwTorch => {
-            // `_multi_tensor_adamw`: torch._foreach_sqrt(exp_avg_sqs) makes a list as large as one state.
-            let mut roots = Vec::new();
-            group.for_each(tape, model, |w| {
-                roots.push(tape.temporary(w.layout().shape(), w.dtype(), "_foreach_sqrt"));
-            });
-            // Each is dropped inside the group of layers that it was made in.
-            let mut roots = roots.into_iter();
-            group.for_each(tape, model, |_| drop(roots.next()));
+fn update<'t>(tape: &'t Tape, model: &Model<'t>, plan: &Plan, group: Parameters) {
+    let list = |op| {
+        let mut made = Vec::new();
+        group.for_each(tape, model, |w| {
+            made.push(tape.temporary(w.layout().shape(), w.dtype(), op));
+        });
+        // Each is dropped inside the group of layers that it was made in.
+        let mut made = made.into_iter();
+        group.for_each(tape, model, |_| drop(made.next()));
+    };
+    match plan.optimizer {
+        // `_multi_tensor_adamw`: torch._foreach_sqrt(exp_avg_sqs) makes a list as large as one state.
+        Optimizer::AdamwTorch => list("_foreach_sqrt"),
+        // `_multi_tensor_sgd`: gradients with the decay of weights, which Unsloth sets (`unsloth/models/rl.py`).
+        Optimizer::Sgd | Optimizer::SgdMomentum
+            if plan.stack == Stack::Unsloth && matches!(group, Parameters::Decayed) =>
+        {
+            list("_foreach_add")
         }
         Optimizer::AdamwTorchForloop => {
             // `_single_tensor_adamw`: denom = (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps); the name keeps

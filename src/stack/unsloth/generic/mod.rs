@@ -7,6 +7,7 @@ mod adapter;
 mod attended;
 mod forced;
 mod full;
+mod full_phi;
 mod full_sandwich;
 mod fused_loss;
 mod gpt_oss;

@@ -3,7 +3,7 @@
 use super::adapter::Gradients;
 use super::grouped_experts::{self, Records};
 use super::sizes::{Arm, Sizes};
-use super::{adapted, forced, full, full_sandwich, gpt_oss, phi, routed};
+use super::{adapted, forced, full, full_phi, full_sandwich, gpt_oss, phi, routed};
 use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Tensor};
@@ -34,6 +34,7 @@ const SANDWICH_NORMS: [&str; 4] = [
 pub(super) enum Kept<'t> {
     Full(Box<full::Kept<'t>>),
     FullSandwich(Box<full_sandwich::Kept<'t>>),
+    FullPhi(Box<full_phi::Kept<'t>>),
     Adapted(Box<adapted::Kept<'t>>),
     GptOss(Box<gpt_oss::Kept<'t>>),
     Phi(Box<phi::Kept<'t>>),
@@ -141,7 +142,10 @@ impl<'a, 't> Step<'a, 't> {
             return gpt_oss::forward_only(&self.sizes, parts);
         }
         if let Some(arms) = &self.phi {
-            return phi::forward_only(&self.sizes, arms);
+            return match self.trains_all {
+                true => full_phi::forward_only(&self.sizes, arms),
+                false => phi::forward_only(&self.sizes, arms),
+            };
         }
         if let Some(parts) = &self.routed {
             return routed::forward_only(&self.sizes, parts);
@@ -160,6 +164,10 @@ impl<'a, 't> Step<'a, 't> {
         if let Some(parts) = &self.gpt_oss {
             let (kept, out) = gpt_oss::forward(&self.sizes, parts, records);
             return (Kept::GptOss(Box::new(kept)), out);
+        }
+        if let Some(arms) = self.phi.as_ref().filter(|_| self.trains_all) {
+            let (kept, out) = full_phi::forward(&self.sizes, arms);
+            return (Kept::FullPhi(Box::new(kept)), out);
         }
         if let Some(arms) = &self.phi {
             let (kept, out) = phi::forward(&self.sizes, arms);
@@ -190,12 +198,25 @@ impl<'a, 't> Step<'a, 't> {
         match kept {
             Kept::Full(kept) => {
                 let (gradient, weights) = full::backward(&self.sizes, *kept, incoming);
-                self.give_weights(weights.linears, NORMS.into_iter().zip(weights.norms));
+                self.give_weights(
+                    LINEARS.into_iter().zip(weights.linears),
+                    NORMS.into_iter().zip(weights.norms),
+                );
+                gradient
+            }
+            Kept::FullPhi(kept) => {
+                let arms = self.phi.unwrap_or_default();
+                let (gradient, weights) = full_phi::backward(&self.sizes, &arms, *kept, incoming);
+                let linears = phi::LINEARS.into_iter().zip(weights.linears);
+                self.give_weights(linears, NORMS.into_iter().zip(weights.norms));
                 gradient
             }
             Kept::FullSandwich(kept) => {
                 let (gradient, weights) = full_sandwich::backward(&self.sizes, *kept, incoming);
-                self.give_weights(weights.linears, SANDWICH_NORMS.into_iter().zip(weights.norms));
+                self.give_weights(
+                    LINEARS.into_iter().zip(weights.linears),
+                    SANDWICH_NORMS.into_iter().zip(weights.norms),
+                );
                 gradient
             }
             Kept::GptOss(kept) => self.gpt_oss_backward(*kept, incoming),
@@ -254,10 +275,10 @@ impl<'a, 't> Step<'a, 't> {
     /// Hands gradients to the layer's own weights.
     fn give_weights(
         &self,
-        linears: [Tensor<'t>; 7],
+        linears: impl Iterator<Item = (&'static str, Tensor<'t>)>,
         norms: impl Iterator<Item = (&'static str, Tensor<'t>)>,
     ) {
-        for (path, gradient) in LINEARS.into_iter().zip(linears) {
+        for (path, gradient) in linears {
             self.each_linear(path, |linear| {
                 if let Base::Plain(weight) = &linear.base {
                     weight.take_grad(gradient.clone());
