@@ -299,7 +299,8 @@ impl Plan {
 
     /// How a linear layer is stored.
     pub fn storage_of(&self, layer: u64, part: &Part) -> Storage {
-        if self.kept.keeps(layer, part) {
+        let in_experts_only = self.storage == Storage::Mxfp4;
+        if in_experts_only || self.kept.keeps(layer, part) {
             Storage::Plain
         } else {
             self.storage
@@ -310,7 +311,17 @@ impl Plan {
     pub fn packs_experts(&self) -> bool {
         self.stack == Stack::Unsloth
             && self.arch.experts.is_some()
-            && matches!(self.storage, Storage::FourBit { .. })
+            && matches!(self.storage, Storage::FourBit { .. } | Storage::Mxfp4)
+    }
+
+    /// Unsloth: is this GPT-OSS whose experts stay in MXFP4, while the rest is in 16 bit?
+    pub fn is_native_gpt_oss(&self) -> bool {
+        self.is_packed_gpt_oss() && self.storage == Storage::Mxfp4
+    }
+
+    /// Unsloth: is the residual stream fp32 from the first layer's experts on?
+    pub fn widens_stream(&self) -> bool {
+        self.is_packed_gpt_oss() && !self.is_native_gpt_oss()
     }
 
     /// Unsloth: is this GPT-OSS in 4 bit, whose layers run as transformers' do not?
@@ -321,7 +332,7 @@ impl Plan {
     /// As [`Architecture::kind_of_layer`], and layers that keep other parts in 16 bit are no longer alike.
     pub fn kind_of_layer(&self, index: u64) -> u32 {
         let mut kind = self.arch.kind_of_layer(index);
-        if self.is_packed_gpt_oss() && index == 0 {
+        if self.widens_stream() && index == 0 {
             // The residual stream is fp32 from the first layer's experts on.
             kind |= 1 << 31;
         }

@@ -34,7 +34,7 @@ fn what_is_drawn_is_expressed_and_layers_that_run_eagerly_are_equal_to_the_byte(
             // DoRA of every projection on 4-bit weights: one buffer of the backward pass is not explained.
             "d-nf4" => allocated.measured / 500,
             // What the tuner holds beside the experts' kernels, forward.
-            "t-moe16" => allocated.measured / 1000,
+            "t-moe16" | "m-oss" => allocated.measured / 1000,
             _ if generated => allocated.measured / 2000,
             _ => 0,
         };
@@ -129,6 +129,7 @@ fn layers_that_are_written_out_are_the_same_by_segments() {
         "s409-20",
         "t-f8-qv",
         "t-moe16",
+        "m-oss",
         "v-g3-full-long",
         "v-phi-full",
         "v-oc-drop-long",

@@ -216,8 +216,16 @@ fn own(
             "partly rotated heads in Unsloth's compiled layers",
         ),
         (
-            is_gpt_oss && !four_bit,
-            "GPT-OSS in 16 bit under Unsloth (use weights=nf4-dq)",
+            is_gpt_oss && !four_bit && weights.storage != Storage::Mxfp4,
+            "GPT-OSS in 16 bit under Unsloth (use weights=mxfp4, which is how it is published, or weights=nf4-dq)",
+        ),
+        (
+            weights.storage == Storage::Mxfp4 && !is_gpt_oss,
+            "MXFP4 of other models than GPT-OSS",
+        ),
+        (
+            weights.storage == Storage::Mxfp4 && capability < (8, 0),
+            "MXFP4 on cards without grouped products in bf16, where Unsloth dequantizes experts to 16 bit (unsloth_zoo/temporary_patches/mxfp4.py: keep_mxfp4_experts_packed; use weights=nf4-dq)",
         ),
         (
             is_gpt_oss && !weights.kept.is_empty(),
@@ -249,11 +257,10 @@ fn own(
 fn shared(s: &Scenario, weights: &Weights) -> Vec<(bool, &'static str)> {
     vec![
         (
-            weights.storage == Storage::Mxfp4,
-            "mxfp4 under Unsloth, which keeps experts packed (unsloth_zoo/temporary_patches/mxfp4.py; use weights=nf4-dq)",
-        ),
-        (
-            !(matches!(weights.storage, Storage::Plain | Storage::FourBit { .. }) || is_fp8(weights.storage))
+            !(matches!(
+                weights.storage,
+                Storage::Plain | Storage::FourBit { .. } | Storage::Mxfp4
+            ) || is_fp8(weights.storage))
                 || weights.dtype == Dtype::F32,
             "Unsloth on weights in this format",
         ),

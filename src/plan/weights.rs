@@ -164,7 +164,7 @@ fn unsloth(s: &Scenario, capability: Option<(u32, u32)>) -> Result<Weights, Esti
                 "Unsloth loads FP8 with scales by rows, weights=fp8-dynamic, or by blocks, weights=fp8-block; torchao's weight-only FP8 is the Hugging Face stack's",
             );
         }
-        _ => return mxfp4(),
+        _ => return Ok(plain(s, Dtype::Bf16, Storage::Mxfp4)),
     };
     match capability.filter(|have| *have < FP8_ON_THE_FLY) {
         Some(have) => Ok(fp8_below_hopper(s, have)),

@@ -52,7 +52,7 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     for (set, prefix) in [("env", "env."), ("args", "args.")] {
         case.object(set, prefix)?.finish()?;
     }
-    let (method, weights, skip_modules) = load(&mut case)?;
+    let ((method, weights, skip_modules), as_published) = load(&mut case)?;
     let (lora, qat) = lora(&mut case)?;
     let method = if lora.is_none() { Method::Full } else { method };
     let defaults = Scenario::for_stack(Stack::Unsloth, method);
@@ -66,8 +66,18 @@ fn scenario(case: Map<String, Value>) -> Result<Scenario, Refusal> {
     let grad_accum = case.take("grad_accum", 1)?;
     let steps = case.take("steps", 3)?;
     let lengths = lengths(&mut case, [batch, grad_accum, steps], padding_free)?;
+    let model = model(&mut case)?;
+    // GPT-OSS is published in MXFP4.
+    let is_gpt_oss = |config: &HfConfig| config.model_type == "gpt_oss";
+    let (method, weights) = match &model {
+        ModelRef::Config(config) if as_published && is_gpt_oss(config) => {
+            (Method::Qlora, WeightFormat::Mxfp4)
+        }
+        _ => (method, weights),
+    };
     let read = Scenario {
-        model: model(&mut case)?,
+        model,
+        method,
         gpu: None,
         weights,
         skip_modules,
@@ -139,8 +149,11 @@ fn model(case: &mut Fields) -> Result<ModelRef, Refusal> {
     Ok(ModelRef::Config(Box::new(config)))
 }
 
-/// `from_pretrained`'s arguments, and repositories that are quantized already.
-fn load(case: &mut Fields) -> Result<(Method, WeightFormat, Vec<String>), Refusal> {
+/// How the weights come: the method, their format, and what stays in 16 bit.
+type Load = (Method, WeightFormat, Vec<String>);
+
+/// `from_pretrained`'s arguments, and repositories that are quantized already. The flag: a repository is left as it is.
+fn load(case: &mut Fields) -> Result<(Load, bool), Refusal> {
     let mut given = case.object("load", "load.")?;
     let four_bit = given.take("load_in_4bit", true)?;
     let sixteen_bit = given.take("load_in_16bit", false)?;
@@ -158,16 +171,19 @@ fn load(case: &mut Fields) -> Result<(Method, WeightFormat, Vec<String>), Refusa
     }
     match fp8 {
         Value::Bool(false) => {}
-        Value::Bool(true) => return Ok((Method::Lora, WeightFormat::Fp8Dynamic, skip)),
-        Value::String(word) if word == "block" => return Ok((Method::Lora, WeightFormat::Fp8Block, skip)),
+        Value::Bool(true) => return Ok(((Method::Lora, WeightFormat::Fp8Dynamic, skip), false)),
+        Value::String(word) if word == "block" => {
+            return Ok(((Method::Lora, WeightFormat::Fp8Block, skip), false));
+        }
         other => return Err(not_modelled("load_in_fp8", &other.to_string())),
     }
-    match (full, four_bit, sixteen_bit) {
-        (true, ..) => Ok((Method::Full, WeightFormat::Bf16, skip)),
-        (false, true, false) => Ok((Method::Qlora, WeightFormat::Nf4Dq, skip)),
-        (false, false, _) => Ok((Method::Lora, WeightFormat::Bf16, skip)),
-        _ => Err(not_modelled("load", "4 and 16 bit at once")),
-    }
+    let load = match (full, four_bit, sixteen_bit) {
+        (true, ..) => (Method::Full, WeightFormat::Bf16, skip),
+        (false, true, false) => (Method::Qlora, WeightFormat::Nf4Dq, skip),
+        (false, false, _) => (Method::Lora, WeightFormat::Bf16, skip),
+        _ => return Err(not_modelled("load", "4 and 16 bit at once")),
+    };
+    Ok((load, !full && !four_bit && !sixteen_bit))
 }
 
 /// Adapters; without them every weight is trained. Embedding and head among the targets are trained whole.

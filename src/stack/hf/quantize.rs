@@ -83,6 +83,16 @@ pub fn experts<'t>(tape: &'t Tape, count: u64, elements: u64) -> (Tensor<'t>, Te
     )
 }
 
+/// Experts in MXFP4: blocks of 32 weights, and a byte of scale for each.
+pub fn mxfp4<'t>(tape: &'t Tape, elements: u64) -> (Tensor<'t>, Tensor<'t>) {
+    const BLOCK: u64 = 32;
+    let held = |bytes, category| tape.tensor(&[bytes], Dtype::U8, category, "weight");
+    (
+        held(elements.div_ceil(2), Category::Weights),
+        held(elements.div_ceil(BLOCK), Category::QuantState),
+    )
+}
+
 /// A linear weight as `Int8Params.to("cuda")` makes it: through fp16 (`nn/modules.py: Int8Params._quantize`).
 pub fn eight_bit<'t>(tape: &'t Tape, inputs: u64, outputs: u64) -> Base<'t> {
     const OP: &str = "int8_vectorwise_quant";

@@ -49,7 +49,11 @@ impl<'t> Layer<'t> {
         for part in parts {
             let module = match part.kind {
                 PartKind::Weight([count, inputs, outputs]) if plan.packs_experts() && outputs > 0 => {
-                    let (packed, scales) = quantize::experts(tape, count, inputs.saturating_mul(outputs));
+                    let elements = inputs.saturating_mul(outputs);
+                    let (packed, scales) = match plan.storage {
+                        Storage::Mxfp4 => quantize::mxfp4(tape, count.saturating_mul(elements)),
+                        _ => quantize::experts(tape, count, elements),
+                    };
                     self.buffers.push(scales);
                     Module::Weight(packed, None)
                 }

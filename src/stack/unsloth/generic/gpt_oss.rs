@@ -1,8 +1,9 @@
-//! A decoder layer of GPT-OSS in 4 bit: attention with sinks by flex attention, then experts
+//! A decoder layer of GPT-OSS: attention with sinks by flex attention, then experts
 //! (`unsloth_zoo/temporary_patches/gpt_oss.py`). Functions are compiled one by one, so that what each makes is a buffer of
-//! its own. The experts' sum is fp32, and with it the residual stream from the second layer on.
+//! its own. Of experts in nf4 the sum is fp32, and with it the residual stream from the second layer on.
 
 use super::grouped_experts::{self, Gradients, Records, Shape};
+use super::native_experts;
 use super::sizes::{Arm, Buffer, Sizes};
 use crate::replay::{Dtype, Tensor};
 
@@ -17,6 +18,24 @@ pub struct Parts {
     pub routed: [u64; 2],
     /// The dtype of the residual stream that comes in.
     pub stream: Dtype,
+    /// Do the experts stay in MXFP4?
+    pub native: bool,
+}
+
+/// What experts keep.
+enum Experts<'t> {
+    Unpacked(grouped_experts::Kept<'t>),
+    Native(native_experts::Kept<'t>),
+}
+
+/// The experts' sum, and what they keep.
+fn experts<'t>(s: &Sizes<'t>, parts: &Parts, records: Records) -> (Experts<'t>, Tensor<'t>) {
+    if parts.native {
+        let (kept, sum) = native_experts::forward(s, &parts.experts, records);
+        return (Experts::Native(kept), sum);
+    }
+    let (kept, sum) = grouped_experts::forward(s, &parts.experts, parts.stream, records);
+    (Experts::Unpacked(kept), sum)
 }
 
 /// What a layer keeps.
@@ -28,7 +47,7 @@ pub struct Kept<'t> {
     middle: Buffer<'t>,
     second_rstd: Buffer<'t>,
     router: Vec<Buffer<'t>>,
-    experts: grouped_experts::Kept<'t>,
+    experts: Experts<'t>,
 }
 
 /// Gradients of the adapters: of attention's projections, then of the experts' stacks.
@@ -205,9 +224,9 @@ pub fn forward<'t>(s: &Sizes<'t>, parts: &Parts, records: Records) -> (Kept<'t>,
     let second_rstd = s.scalars(1);
     let normed = s.stream(stream, s.hidden);
     let router = router(s, parts);
-    let (experts, sum) = grouped_experts::forward(s, &parts.experts, stream, records);
+    let (experts, sum) = experts(s, parts, records);
     drop(normed);
-    let out = s.stream(Dtype::F32, s.hidden);
+    let out = s.stream(sum.dtype(), s.hidden);
     drop(sum);
     let kept = Kept {
         first_rstd,
@@ -232,10 +251,10 @@ pub fn forward_only<'t>(s: &Sizes<'t>, parts: &Parts) -> Tensor<'t> {
     drop(attended);
     let normed = s.stream(stream, s.hidden);
     let router = router(s, parts);
-    let (kept, sum) = grouped_experts::forward(s, &parts.experts, stream, Records::No);
+    let (kept, sum) = experts(s, parts, Records::No);
     drop(kept);
     drop(normed);
-    let out = s.stream(Dtype::F32, s.hidden);
+    let out = s.stream(sum.dtype(), s.hidden);
     drop((sum, middle, router));
     out
 }
@@ -265,7 +284,10 @@ pub fn backward<'t>(s: &Sizes<'t>, parts: &Parts, kept: Kept<'t>) -> (Tensor<'t>
         }
         false => narrow,
     };
-    let (dx, for_experts) = grouped_experts::backward(s, &parts.experts, stream, kept.experts);
+    let (dx, for_experts) = match kept.experts {
+        Experts::Unpacked(kept) => grouped_experts::backward(s, &parts.experts, stream, kept),
+        Experts::Native(kept) => native_experts::backward(s, &parts.experts, kept),
+    };
     let for_normed = if dx.dtype() == stream { dx } else { widened(dx) };
     let by_router = widened(s.rows(s.hidden));
     drop(kept.router);

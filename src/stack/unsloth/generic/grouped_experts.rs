@@ -38,7 +38,7 @@ impl Shape {
         })
     }
 
-    fn projections(&self, hidden: u64) -> [Projection; 2] {
+    pub(super) fn projections(&self, hidden: u64) -> [Projection; 2] {
         let twice = self.width.saturating_mul(2);
         let of = |inputs, outputs, rank| Projection {
             inputs,
@@ -97,7 +97,7 @@ impl<'t> Rows<'_, 't> {
         self.of(1, Dtype::I64)
     }
 
-    fn stack(&self, p: Projection) -> Buffer<'t> {
+    pub(super) fn stack(&self, p: Projection) -> Buffer<'t> {
         let elements = p.inputs.saturating_mul(p.outputs);
         self.s
             .buffer(self.shape.count.saturating_mul(elements), self.s.dtype)

@@ -13,6 +13,7 @@ mod fused_loss;
 mod gpt_oss;
 mod grouped_experts;
 mod grouped_fp16;
+mod native_experts;
 mod one_layer;
 mod pass;
 mod phi;

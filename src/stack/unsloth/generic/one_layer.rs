@@ -104,7 +104,11 @@ fn gpt_oss_parts(plan: &Plan, layer: &Layer<'_>, arms: &adapted::Arms) -> Option
         arms: [query, key, value, output],
         experts: grouped_experts::Shape::of(plan, ranks(plan, layer))?,
         routed: [experts.count, experts.per_token],
-        stream: if layer.index == 0 { plan.dtype } else { Dtype::F32 },
+        stream: match plan.widens_stream() && layer.index > 0 {
+            true => Dtype::F32,
+            false => plan.dtype,
+        },
+        native: plan.is_native_gpt_oss(),
     })
 }
 

@@ -91,7 +91,10 @@ impl<'t> Compiled<'t> {
         tables.extend(rotary_tables(&s, plan));
         let mut layers = Vec::with_capacity(model.layers.len());
         let mut tried = Vec::new();
-        let tries = !self.is_tried.replace(true) && plan.checkpointing != Checkpointing::None;
+        let tries = !self.is_tried.replace(true)
+            && plan.checkpointing != Checkpointing::None
+            && !plan.is_packed_gpt_oss()
+            && !s.is_forced();
         for layer in &model.layers {
             let step = Step::new(s, plan, layer);
             let staged = match plan.checkpointing {
@@ -122,7 +125,7 @@ impl<'t> Compiled<'t> {
         let _logits = router_logits(&s, plan, s.dtype);
         // Trained norms are kept in fp32, and so is what comes out of them (`prepare_model_for_training`).
         let rstd = s.scalars(1);
-        let wide = plan.is_packed_gpt_oss();
+        let wide = plan.widens_stream();
         let stream = match wide {
             true => Dtype::F32,
             // Gemma's norm gives back the dtype of its input.
@@ -184,7 +187,7 @@ impl<'t> Compiled<'t> {
                 drop(sums);
                 model.norm.take_grad(weight);
             }
-            if plan.is_packed_gpt_oss() {
+            if plan.widens_stream() {
                 // The residual stream is fp32.
                 let elements = s.tokens.saturating_mul(s.hidden);
                 let _wide = s.buffer(elements, Dtype::F32);
