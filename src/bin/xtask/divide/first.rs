@@ -1,5 +1,6 @@
 //! The first part: all but what is behind the doors, and in the place of each door a call through the table.
 
+use super::ranges::inside;
 use super::{Place, Plan, function_table, places, shared_name, shared_thing};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeSet, HashSet};
@@ -14,8 +15,8 @@ pub fn write(mut module: Module, plan: &Plan, needed: &BTreeSet<Place>) -> Resul
         module.tables.get_mut(table).maximum = Some(plan.table_size);
     }
     module.tables.get_mut(table).initial = plan.table_size;
-    let second: HashSet<FunctionId> = plan.second.iter().map(|place| ids[*place]).collect();
-    empty_slots(&mut module, &second);
+    let away: HashSet<FunctionId> = plan.second.union(&plan.unused).map(|place| ids[*place]).collect();
+    empty_slots(&mut module, &away);
     for place in &plan.doors {
         let slot = plan.slots.get(place).context("a door has no slot")?;
         hang_door(&mut module, ids[*place], i32::try_from(*slot)?)?;
@@ -27,14 +28,14 @@ pub fn write(mut module: Module, plan: &Plan, needed: &BTreeSet<Place>) -> Resul
     Ok(module.emit_wasm())
 }
 
-/// The slots of the second part's functions hold one that stops the program until then.
-fn empty_slots(module: &mut Module, second: &HashSet<FunctionId>) {
+/// The slots of functions that are not here hold one that stops the program: until the second part comes.
+fn empty_slots(module: &mut Module, away: &HashSet<FunctionId>) {
     let mut missing = FunctionBuilder::new(&mut module.types, &[], &[]);
     missing.func_body().unreachable();
     let missing = module.funcs.add_local(missing.local_func(Vec::new()));
     for element in module.elements.iter_mut() {
         if let ElementItems::Functions(functions) = &mut element.items {
-            for function in functions.iter_mut().filter(|function| second.contains(function)) {
+            for function in functions.iter_mut().filter(|function| away.contains(function)) {
                 *function = missing;
             }
         }
@@ -107,16 +108,10 @@ pub fn address(data: &Data) -> Result<u32> {
 const LEAST: usize = 16;
 
 impl Plan {
-    /// The second part's constants in a segment: ranges of its bytes.
+    /// The constants that are not the first part's in a segment: ranges of its bytes.
     pub fn constants_in(&self, start: u32, len: usize) -> Vec<(usize, usize)> {
-        let end = start as usize + len;
-        let mut found = Vec::new();
-        for (from, to) in &self.constants {
-            let (from, to) = ((*from).max(start) as usize, (*to as usize).min(end));
-            if to >= from + LEAST {
-                found.push((from - start as usize, to - start as usize));
-            }
-        }
+        let mut found = inside(&self.constants, start, len);
+        found.retain(|(from, to)| to - from >= LEAST);
         found
     }
 }

@@ -1,11 +1,13 @@
 //! What the linker says: which function and which constant names which others.
 
+use super::panics;
+use super::ranges::{joined, less};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use wasmparser::{
-    BinaryReaderError, DataKind, KnownCustom, Linking, Name, Operator, Parser, Payload, RelocationEntry,
-    SymbolInfo, TypeRef,
+    BinaryReaderError, DataKind, FunctionBody, KnownCustom, Linking, Name, Operator, Parser, Payload,
+    RelocationEntry, SymbolInfo, TypeRef,
 };
 
 /// A function by its index, or a piece of data by its symbol.
@@ -32,7 +34,7 @@ struct Sections<'a> {
     count: u32,
     imported: u32,
     code: Option<(u32, usize)>,
-    bodies: Vec<Range<usize>>,
+    bodies: Vec<FunctionBody<'a>>,
     data: Option<(u32, usize)>,
     /// Address, and place in the file.
     segments: Vec<(u32, Range<usize>)>,
@@ -42,11 +44,12 @@ struct Sections<'a> {
 }
 
 impl Linked {
-    /// Reads a module that was linked with `--emit-relocs`.
+    /// Reads a module that was linked with `--emit-relocs`. What only leads to a panic names nothing: `is_panic` knows the
+    /// functions by their names.
     ///
     /// # Errors
     /// It is no such module.
-    pub fn read(module: &[u8]) -> Result<Self> {
+    pub fn read(module: &[u8], is_panic: impl Fn(&str) -> bool) -> Result<Self> {
         let sections = Sections::read(module).context("the linked module cannot be read")?;
         if sections.symbols.is_empty() || sections.relocations.is_empty() {
             bail!("the linked module has no relocations");
@@ -68,10 +71,10 @@ impl Linked {
         for (section, relocations) in &sections.relocations {
             match section {
                 s if sections.code.is_some_and(|(code, _)| code == *s) => {
-                    linked.link_code(&sections, relocations)
+                    linked.link_code(&sections, relocations, &is_panic)?;
                 }
                 s if sections.data.is_some_and(|(data, _)| data == *s) => {
-                    linked.link_data(&sections, relocations)
+                    linked.link_data(&sections, relocations);
                 }
                 _ => {}
             }
@@ -79,16 +82,31 @@ impl Linked {
         Ok(linked)
     }
 
-    fn link_code(&mut self, sections: &Sections, relocations: &[RelocationEntry]) {
+    fn link_code(
+        &mut self,
+        sections: &Sections,
+        relocations: &[RelocationEntry],
+        is_panic: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let panics: HashSet<u32> = self.functions(is_panic).into_iter().collect();
         let start = sections.code.map_or(0, |(_, start)| start);
-        for relocation in relocations {
-            let at = start + relocation.offset as usize;
-            let body = sections.bodies.partition_point(|body| body.start <= at);
-            if let (Some(body), Some(to)) = (body.checked_sub(1), sections.named_by(relocation)) {
-                let from = Node::Function(sections.imported + body as u32);
-                self.edges.entry(from).or_default().push(to);
+        let mut relocations = relocations.iter().peekable();
+        for (body, from) in sections.bodies.iter().zip(sections.imported..) {
+            let dead = panics::dead(body, |index| panics.contains(&index))?;
+            let end = body.range().end;
+            while let Some(relocation) =
+                relocations.next_if(|relocation| start + (relocation.offset as usize) < end)
+            {
+                let at = start + relocation.offset as usize;
+                if dead.iter().any(|range| range.contains(&at)) {
+                    continue;
+                }
+                if let Some(to) = sections.named_by(relocation) {
+                    self.edges.entry(Node::Function(from)).or_default().push(to);
+                }
             }
         }
+        Ok(())
     }
 
     fn link_data(&mut self, sections: &Sections, relocations: &[RelocationEntry]) {
@@ -175,38 +193,6 @@ impl Linked {
     }
 }
 
-/// Ranges in order, those that touch or overlap as one.
-fn joined(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
-    ranges.sort_by_key(|range| range.start);
-    let mut all: Vec<Range<u32>> = Vec::new();
-    for range in ranges.into_iter().filter(|range| !range.is_empty()) {
-        match all.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => all.push(range),
-        }
-    }
-    all
-}
-
-/// What is in some ranges and not in others, both in order.
-fn less(ranges: Vec<Range<u32>>, others: &[Range<u32>]) -> Vec<(u32, u32)> {
-    let mut left = Vec::new();
-    for range in ranges {
-        let mut start = range.start;
-        let first = others.partition_point(|other| other.end <= range.start);
-        for other in others[first..].iter().take_while(|other| other.start < range.end) {
-            if start < other.start {
-                left.push((start, other.start));
-            }
-            start = other.end;
-        }
-        if start < range.end {
-            left.push((start, range.end));
-        }
-    }
-    left
-}
-
 impl<'a> Sections<'a> {
     fn read(module: &'a [u8]) -> Result<Self> {
         let mut sections = Sections::default();
@@ -227,7 +213,7 @@ impl<'a> Sections<'a> {
                 }
             }
             Payload::CodeSectionStart { range, .. } => self.code = Some((self.count, range.start)),
-            Payload::CodeSectionEntry(body) => self.bodies.push(body.range()),
+            Payload::CodeSectionEntry(body) => self.bodies.push(body),
             Payload::DataSection(segments) => {
                 self.data = Some((self.count, segments.range().start));
                 for segment in segments {
@@ -282,21 +268,5 @@ impl<'a> Sections<'a> {
             SymbolInfo::Data { symbol: Some(_), .. } => Some(Node::Data(relocation.index)),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_of_ranges_is_in_none_of_the_others() {
-        let ranges = joined(vec![20..30, 0..10, 5..12, 40..40]);
-        assert_eq!(ranges, [0..12, 20..30]);
-        assert_eq!(
-            less(ranges.clone(), &[2..4, 11..22, 30..50]),
-            [(0, 2), (4, 11), (22, 30)]
-        );
-        assert_eq!(less(ranges, std::slice::from_ref(&(0..30))), []);
     }
 }

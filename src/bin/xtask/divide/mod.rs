@@ -1,18 +1,21 @@
-//! Divides the page's program in two: the part that it begins with, and the part that is loaded when it is first needed.
+//! Divides a program in two, the page's and the JavaScript module's: the part that it begins with, and the part that is
+//! loaded when it is first needed.
 //!
 //! The linker is asked to leave its relocations in (`--emit-relocs`): they say of every function and every constant which
 //! others it names. The first part is what can be reached from what JavaScript calls without passing a *door*, a function
 //! by which the second part is entered; the second part is the rest. Both share memory and table. The first part has an
-//! indirect call in the place of each door, through a slot of the table that the second part fills; so a door may be
-//! called only when the second part is there, and nothing else need know of it.
+//! indirect call in the place of each door, through a slot of the table that the second part fills. Without the second
+//! part the program stops there: the page calls a door only when it is here, the module's JavaScript begins anew.
 
 mod first;
 mod linked;
+mod panics;
+mod ranges;
 mod second;
 
 use anyhow::{Context, Result, bail};
 use linked::{Linked, Node};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use walrus::ir::{Call, Visitor, dfs_in_order};
 use walrus::{
@@ -36,7 +39,7 @@ pub struct Parts {
 /// # Errors
 /// The modules are not what they should be, or nothing is behind the doors.
 pub fn divide(linked: &[u8], bound: &[u8], is_door: impl Fn(&str) -> bool) -> Result<Parts> {
-    let linked = Linked::read(linked)?;
+    let linked = Linked::read(linked, is_panic)?;
     let plan = Plan::make(&linked, &parse(bound)?, is_door, name_of_pair(bound))?;
     let (second, needed) = second::write(parse(bound)?, &plan)?;
     let first = first::write(parse(bound)?, &plan, &needed)?;
@@ -54,7 +57,12 @@ fn parse(module: &[u8]) -> Result<Module> {
     for id in customs {
         module.customs.delete(id);
     }
+    panics::cut(&mut module, is_panic);
     Ok(module)
+}
+
+fn is_panic(name: &str) -> bool {
+    panics::is_of_std(&path(name))
 }
 
 /// Functions by their place in the module that wasm-bindgen wrote; every reading of it gives them in the same order.
@@ -70,8 +78,12 @@ struct Plan {
     doors: BTreeSet<Place>,
     /// Size of the table with the slots that are added for doors.
     table_size: u64,
-    /// The constants of the second part: ranges of addresses.
+    /// The functions of neither: what a panic would have called.
+    unused: BTreeSet<Place>,
+    /// The constants that are not the first part's: ranges of addresses.
     constants: Vec<(u32, u32)>,
+    /// Those of them that are not the second part's either.
+    unused_constants: Vec<(u32, u32)>,
     /// What only two parts of one program have in common: the second imports all that it has of the first by that name.
     pair: String,
 }
@@ -84,10 +96,14 @@ impl Plan {
         let doors = linked.functions(|name| is_door(&path(name)));
         let roots = roots(bound, &ids, &place_of, &origin);
         let first = linked.reached(roots.into_iter().map(Node::Function), &doors);
-        let is_second = |place: &Place| {
+        let behind = linked.reached(doors.iter().copied().map(Node::Function), &BTreeSet::new());
+        let both: HashSet<Node> = first.union(&behind).copied().collect();
+        let is_beside = |place: &Place, part: &HashSet<Node>| {
             let is_own = matches!(bound.funcs.get(ids[*place]).kind, FunctionKind::Local(_));
-            is_own && origin[*place].is_some_and(|index| !first.contains(&Node::Function(index)))
+            is_own && origin[*place].is_some_and(|index| !part.contains(&Node::Function(index)))
         };
+        let unused: BTreeSet<Place> = (0..ids.len()).filter(|place| is_beside(place, &both)).collect();
+        let is_second = |place: &Place| is_beside(place, &first) && !unused.contains(place);
         let second: BTreeSet<Place> = (0..ids.len()).filter(is_second).collect();
         if second.is_empty() {
             bail!("nothing is behind the doors");
@@ -100,7 +116,7 @@ impl Plan {
                 slots.entry(place).or_insert(slot);
             }
         }
-        let callers = (0..ids.len()).filter(|place| !second.contains(place));
+        let callers = (0..ids.len()).filter(|place| !second.contains(place) && !unused.contains(place));
         let called = callers.flat_map(|place| calls(bound, ids[place]));
         let called: BTreeSet<Place> = called.map(|id| place_of[&id]).filter(is_second).collect();
         let mut table_size = bound.tables.get(function_table(bound)?).initial;
@@ -119,7 +135,9 @@ impl Plan {
         }
         Ok(Plan {
             constants: linked.constants_beside(&first),
+            unused_constants: linked.constants_beside(&both),
             second,
+            unused,
             slots,
             doors: called,
             table_size,

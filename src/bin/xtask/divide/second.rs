@@ -1,5 +1,6 @@
 //! The second part: what is behind the doors. All else it has from the first.
 
+use super::ranges::inside;
 use super::{Place, Plan, function_table, places, shared_name, shared_thing};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -101,8 +102,11 @@ fn move_constants(module: &mut Module, plan: &Plan) -> Result<()> {
     let segments: Vec<_> = module.data.iter().map(walrus::Data::id).collect();
     let mut own = Vec::new();
     for id in &segments {
-        let data = module.data.get(*id);
+        let data = module.data.get_mut(*id);
         let start = super::first::address(data)?;
+        for (from, to) in inside(&plan.unused_constants, start, data.value.len()) {
+            data.value[from..to].fill(0);
+        }
         for (from, to) in plan.constants_in(start, data.value.len()) {
             own.push((start + from as u32, data.value[from..to].to_vec()));
         }
