@@ -14,7 +14,8 @@ use std::hint::black_box;
 /// Llama-3.1-8B with QLoRA on the Hugging Face stack, of this many layers.
 fn layers(n: u64) -> Scenario {
     let scenario = Scenario::default();
-    let mut config = config(&scenario).expect("the default model is in the catalog");
+    let config = config(&scenario).expect("the default model is in the catalog");
+    let mut config = config.clone();
     config.num_hidden_layers = n;
     Scenario {
         model: ModelRef::Config(Box::new(config)),

@@ -24,6 +24,8 @@ use crate::scenario::{
     Release, Scenario, SdpaBackend, Stack, Transformers,
 };
 
+use std::borrow::Cow;
+
 pub use crate::quant::Storage;
 pub use lengths::Lengths;
 pub use lora::{Adapter, LoraPlan};
@@ -139,29 +141,37 @@ const ROTATED: [&str; 6] = [
     "kv_a_proj_with_mqa",
 ];
 
-fn not_modelled<T>(reason: impl Into<String>) -> Result<T, EstimateError> {
-    Err(EstimateError::NotModelled(reason.into()))
+fn not_modelled<T>(reason: impl Into<Cow<'static, str>>) -> Result<T, EstimateError> {
+    Err(refusal(reason.into()))
+}
+
+#[cold]
+#[inline(never)]
+fn refusal(reason: Cow<'static, str>) -> EstimateError {
+    EstimateError::NotModelled(reason.into_owned())
 }
 
 /// The configuration behind a scenario's model.
 ///
 /// # Errors
 /// When the catalog does not hold it.
-pub fn config(scenario: &Scenario) -> Result<HfConfig, EstimateError> {
+pub fn config(scenario: &Scenario) -> Result<&HfConfig, EstimateError> {
     match &scenario.model {
-        ModelRef::Config(config) => Ok((**config).clone()),
+        ModelRef::Config(config) => Ok(config),
         ModelRef::Catalog(id) => match catalog::model(id) {
-            Some(model) => Ok(model.config.clone()),
-            None => {
-                let near: Vec<_> = catalog::nearest_models(id, 3)
-                    .iter()
-                    .map(|m| m.id.as_str())
-                    .collect();
-                let problem = format!("'{id}' is not in the catalog; did you mean {}?", near.join(", "));
-                Err(EstimateError::Invalid(vec![FieldError::new("model", problem)]))
-            }
+            Some(model) => Ok(&model.config),
+            None => Err(unknown_model(id)),
         },
     }
+}
+
+#[cold]
+#[inline(never)]
+fn unknown_model(id: &str) -> EstimateError {
+    let near = catalog::nearest_models(id, 3);
+    let near: Vec<_> = near.iter().map(|model| model.id.as_str()).collect();
+    let problem = format!("'{id}' is not in the catalog; did you mean {}?", near.join(", "));
+    EstimateError::Invalid(vec![FieldError::new("model", problem)])
 }
 
 /// Weights beside the language part.
@@ -184,9 +194,9 @@ impl Plan {
     /// # Errors
     /// [`EstimateError::NotModelled`] with the reason.
     pub fn new(scenario: &Scenario) -> Result<Plan, EstimateError> {
-        let pairs = unsloth::pairs(scenario);
+        let pairs = (scenario.objective == Objective::Dpo).then(|| unsloth::pairs(scenario));
         let s = pairs.as_ref().unwrap_or(scenario);
-        let mut arch = Architecture::from_config(&config(s)?).map_err(EstimateError::NotModelled)?;
+        let mut arch = Architecture::from_config(config(s)?).map_err(EstimateError::NotModelled)?;
         let packs = s.stack == Stack::Unsloth && arch.family == Family::GptOss;
         if s.stack == Stack::Unsloth {
             unsloth::name_experts(&mut arch);
@@ -194,11 +204,17 @@ impl Plan {
         let capability = card::capability(s)?;
         let named = s.gpu.is_some() || s.compute_capability.is_some();
         let mut weights = weights::resolve(s, named.then_some(capability))?;
-        weights.notes.extend(own::notes(s)?);
+        if let ModelRef::Config(config) = &s.model {
+            weights.notes.extend(own::notes(s, config)?);
+        }
         let (dtype, storage) = (weights.dtype, weights.storage);
         refusals::unsupported(s, &arch)?;
-        float8::check(s, &arch, storage, capability)?;
-        release::check(s, &arch)?;
+        if s.float8 != Float8::Off {
+            float8::check(s, &arch, storage, capability)?;
+        }
+        if s.stack == Stack::Hf && s.transformers != Transformers::Current {
+            release::check(s, &arch)?;
+        }
         let lora = match s.method {
             Method::Full => None,
             Method::Lora | Method::Qlora => Some(LoraPlan::new(&s.lora, &arch, s.stack)?),
@@ -263,7 +279,10 @@ impl Plan {
             } else {
                 s.seq
             },
-            lengths: Lengths::of(s),
+            lengths: match s.lengths.is_empty() {
+                true => None,
+                false => Lengths::of(s),
+            },
             grad_accum: s.grad_accum,
             clip: s.clip,
             harness: s.harness,

@@ -1,11 +1,11 @@
 //! Numbers in words for a person: always with a name for their unit where they stand alone.
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, GIB};
 use crate::scenario::{Method, ModelRef, Scenario};
 
 /// GiB with one decimal and no unit, for rows and sentences that name it: `7.9`.
 pub fn gib1(bytes: u64) -> String {
-    format!("{:.1}", Bytes(bytes).gib())
+    Bytes(bytes).decimal(GIB, 10)
 }
 
 /// GiB with one decimal and its unit: `7.9 GiB`; smaller than that in MiB or KiB.
@@ -77,7 +77,6 @@ pub fn run(scenario: &Scenario) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytes::GIB;
 
     #[test]
     fn sizes_name_their_unit() {

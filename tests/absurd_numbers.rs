@@ -49,7 +49,7 @@ fn changed(model: &str, stack: Stack, method: Method, changes: &[(Index, u64)]) 
         ..Scenario::for_stack(stack, method)
     };
     if let Ok(config) = config(&scenario) {
-        scenario.model = ModelRef::Config(Box::new(config));
+        scenario.model = ModelRef::Config(Box::new(config.clone()));
     }
     let mut value = serde_json::to_value(&scenario).unwrap();
     let mut paths = Vec::new();

@@ -1,7 +1,6 @@
 //! What lists of models and cards say of each: the command line's `--json` and the JavaScript module.
 
 use super::{Gpu, Model, gpus, models};
-use crate::model::unsupported_reason;
 use serde::Serialize;
 
 /// One model, as lists show it.
@@ -50,7 +49,7 @@ pub struct ListedGpu {
 impl ListedModel {
     /// What a list says of this model.
     pub fn of(model: &'static Model) -> Self {
-        let reason = unsupported_reason(&model.config);
+        let reason = model.refused();
         ListedModel {
             id: &model.id,
             family: &model.family,

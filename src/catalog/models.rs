@@ -4,7 +4,7 @@ use super::nearest;
 use super::row::Row;
 use super::shelf::{Shelf, embedded};
 use crate::json;
-use crate::model::HfConfig;
+use crate::model::{HfConfig, refused_by_type};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::OnceLock;
@@ -59,6 +59,11 @@ impl Model {
     pub fn name(&self) -> &str {
         self.id.rsplit('/').next().unwrap_or(&self.id)
     }
+
+    /// Why its runs cannot be replayed, or nothing when they can.
+    pub fn refused(&self) -> Option<String> {
+        refused_by_type(&self.config)
+    }
 }
 
 pub(super) static MODELS: Shelf<Model> = Shelf::new(read);
@@ -71,7 +76,7 @@ pub fn models() -> &'static [Model] {
 fn read(row: Value) -> Model {
     let mut row = Row::from(row);
     let config = match row.take("config") {
-        Value::Object(keys) => HfConfig::read(keys).0,
+        Value::Object(keys) => HfConfig::read_essential(keys).0,
         _ => HfConfig::default(),
     };
     Model {
@@ -137,6 +142,18 @@ mod tests {
         assert_eq!(parsed.map_err(|e| e.to_string()).as_deref(), Ok(models()));
         let ids: HashSet<_> = models().iter().map(|m| m.id.to_lowercase()).collect();
         assert_eq!(ids.len(), 222);
+    }
+
+    #[test]
+    fn a_models_type_says_whether_its_runs_can_be_replayed() {
+        for model in models() {
+            assert_eq!(
+                model.refused(),
+                crate::model::unsupported_reason(&model.config),
+                "{}",
+                model.id
+            );
+        }
     }
 
     #[test]

@@ -32,8 +32,11 @@ impl From<Value> for Row {
 impl Row {
     /// The row of an array, under the names of its columns.
     pub fn of_columns(value: Value, names: &[&str]) -> Row {
-        let names = names.iter().map(|name| (*name).to_owned());
-        Row(names.zip(list(value)).collect())
+        let mut row = Map::new();
+        for (name, value) in names.iter().zip(list(value)) {
+            row.insert((*name).into(), value);
+        }
+        Row(row)
     }
 
     /// The row of a text that is one JSON object.
@@ -43,7 +46,7 @@ impl Row {
 
     /// The value as it is, taken out of the row.
     pub fn take(&mut self, key: &str) -> Value {
-        self.0.remove(key).unwrap_or_default()
+        self.0.get_mut(key).map(Value::take).unwrap_or_default()
     }
 
     /// A text that may be absent.

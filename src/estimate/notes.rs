@@ -76,6 +76,7 @@ pub fn assumptions(scenario: &Scenario, plan: &Plan, gpu: Option<&Gpu>) -> Vec<S
 }
 
 /// The paths that Unsloth takes by itself, and why.
+#[inline(never)]
 fn unsloth(plan: &Plan) -> Vec<String> {
     if plan.generic {
         let why = "full fine-tuning, FastModel and Gemma 3 take them";

@@ -50,7 +50,11 @@ impl Context {
     /// What `nvidia-smi` shows for a process whose replay allocates and reserves this much at its peaks.
     pub fn process(&self, allocated: u64, reserved: u64) -> Interval {
         let context = self.interval();
-        let share = |thousandths: u64| (u128::from(reserved) * u128::from(thousandths) / 1000) as u64;
+        // Rounded down, thousands and the rest apart so that nothing overflows.
+        let share = |thousandths: u64| {
+            let rest = reserved % 1000 * thousandths / 1000;
+            (reserved / 1000).saturating_mul(thousandths).saturating_add(rest)
+        };
         // Never less than what is allocated.
         let least = reserved
             .saturating_sub(share(self.slack.below))

@@ -134,68 +134,26 @@ impl Architecture {
     /// # Errors
     /// The reason, when no forward pass is written for it.
     pub fn from_config(config: &HfConfig) -> Result<Self, String> {
-        let config = config.clone().completed();
+        let modules = config.modules();
         let Some(family) = Family::of(config.text_type()) else {
             return Err(not_written(config.text_type()));
         };
-        let activation = match config.hidden_act.as_deref() {
-            Some("silu" | "swish") | None if family != Family::Apertus => "silu",
-            Some("gelu_pytorch_tanh" | "gelu") if family != Family::Phi => "gelu",
-            Some("gelu_new") if family == Family::Phi => "gelu_new",
-            Some("xielu") if family == Family::Apertus => "xielu",
-            Some(other) => {
-                return Err(format!(
-                    "the activation function '{other}' is not written for this model type"
-                ));
-            }
-            None => "xielu",
+        let activation = match modules.hidden_act {
+            "silu" | "swish" if family != Family::Apertus => "silu",
+            "gelu_pytorch_tanh" | "gelu" if family != Family::Phi => "gelu",
+            "gelu_new" if family == Family::Phi => "gelu_new",
+            "xielu" if family == Family::Apertus => "xielu",
+            other => return Err(unknown_activation(other)),
         };
-        if family.masks_an_empty_window() && config.sliding_window.is_some() {
-            return Err("sliding windows are not written for this model type".into());
-        }
-        if family == Family::GraniteHybrid {
-            let attends = config.full_attention_layers.unwrap_or(0) == config.num_hidden_layers;
-            let listed = config.layer_types_pattern.as_ref();
-            if !attends
-                && !listed.is_some_and(|types| {
-                    types
-                        .iter()
-                        .all(|t| t.contains("attention") && !t.contains("linear"))
-                })
-            {
-                return Err(
-                    "state-space layers (Mamba) are not modelled: their kernels are no part of transformers"
-                        .into(),
-                );
-            }
-            if config.num_local_experts.unwrap_or(0) > 0 {
-                return Err("the experts of this model type are not written".into());
-            }
-            // `GraniteMoeHybridModel.__init__` makes rotary tables for "rope" alone.
-            if config
-                .position_embedding_type
-                .as_deref()
-                .is_some_and(|kind| kind != "rope")
-            {
-                return Err("attention without rotary positions is not written for this model type".into());
-            }
-        }
-        let streams = match family {
-            Family::Gemma3n => config.altup_num_inputs.unwrap_or(4),
-            _ => 1,
+        // Of what only other families have there is nothing to be read.
+        let own = match family {
+            Family::Llama => Own::default(),
+            _ => Own::of(config, family)?,
         };
-        if !matches!(streams, 1 | 4)
-            || (family == Family::Gemma3n && config.hidden_size_per_layer_input.unwrap_or(0) == 0)
-        {
-            return Err(
-                "Gemma 3n with other than four streams, or without embeddings of layers, is not written"
-                    .into(),
-            );
-        }
+        let streams = own.streams.max(1);
         let heads = config.num_attention_heads.max(1);
-        let scope = config.attention_bias_scope.as_deref().unwrap_or("");
-        let biased = config.attention_bias == Some(true);
-        let latent = Latent::of(&config, family)?;
+        let (scope, biased) = (modules.bias_scope, modules.attention_bias);
+        let latent = own.latent;
         let head_dim = match (latent, config.qk_nope_head_dim) {
             (Some(latent), Some(unrotated)) => unrotated.saturating_add(latent.rotary),
             _ => config.head_dim.unwrap_or(config.hidden_size / heads),
@@ -220,7 +178,7 @@ impl Architecture {
             latent,
             qkv_bias: biased,
             output_bias: biased && scope == "qkvo",
-            query_norm: match config.qk_norm.as_deref() {
+            query_norm: match modules.qk_norm {
                 Some("head") => Some(QueryNorm::Head),
                 Some(_) => Some(QueryNorm::Full),
                 None => None,
@@ -230,7 +188,7 @@ impl Architecture {
                 _ if family == Family::Llama4 => config.attention_chunk_size,
                 window => window,
             },
-            windowed_layers: windowed_layers(&config, family),
+            windowed_layers: windowed_layers(config, family),
             rotary_dim,
             norms_rotated: family == Family::Llama4 && config.use_qk_norm != Some(false),
             keys_are_values: false,
@@ -242,20 +200,16 @@ impl Architecture {
             layers: config.num_hidden_layers,
             max_positions: config.max_position_embeddings.unwrap_or(2048),
             tied: config.tie_word_embeddings,
-            global_attention: attention.without_window(&config, family),
-            attention,
-            image_layers: match family {
-                // `MllamaTextConfig.__post_init__`
-                Family::Mllama => config
-                    .cross_attention_layers
-                    .clone()
-                    .unwrap_or_else(|| vec![3, 8, 13, 18, 23, 28, 33, 38]),
-                _ => Vec::new(),
+            global_attention: match family {
+                Family::Gemma4 => attention.without_window(config),
+                _ => None,
             },
-            shared_keys: SharedKeys::of(&config, family),
+            attention,
+            image_layers: own.image_layers,
+            shared_keys: own.shared_keys,
             streams,
             laurel_rank: config.laurel_rank.unwrap_or(64),
-            per_layer: PerLayer::of(&config, family),
+            per_layer: own.per_layer,
             mlp: Mlp {
                 width: match family {
                     Family::GraniteHybrid => config.shared_intermediate_size,
@@ -264,18 +218,103 @@ impl Architecture {
                     _ => None,
                 }
                 .unwrap_or(config.intermediate_size),
-                bias: config.mlp_bias == Some(true),
+                bias: modules.mlp_bias,
                 activation,
             },
-            experts: Experts::of(&config, family)?,
-            recurrence: Recurrence::of(&config, family)?,
+            experts: own.experts,
+            recurrence: own.recurrence,
             caps_logits: family.caps_logits() || config.final_logit_softcapping.is_some(),
         })
     }
 }
 
+/// What only some families have.
+#[derive(Default)]
+struct Own {
+    latent: Option<Latent>,
+    image_layers: Vec<u64>,
+    shared_keys: Option<SharedKeys>,
+    streams: u64,
+    per_layer: Option<PerLayer>,
+    experts: Option<Experts>,
+    recurrence: Option<Recurrence>,
+}
+
+impl Own {
+    #[inline(never)]
+    fn of(config: &HfConfig, family: Family) -> Result<Self, String> {
+        if let Some(reason) = refused(config, family) {
+            return Err(reason.into());
+        }
+        Ok(Own {
+            latent: Latent::of(config, family)?,
+            image_layers: match family {
+                // `MllamaTextConfig.__post_init__`
+                Family::Mllama => config
+                    .cross_attention_layers
+                    .clone()
+                    .unwrap_or_else(|| vec![3, 8, 13, 18, 23, 28, 33, 38]),
+                _ => Vec::new(),
+            },
+            shared_keys: SharedKeys::of(config, family),
+            streams: streams(config, family),
+            per_layer: PerLayer::of(config, family),
+            experts: Experts::of(config, family)?,
+            recurrence: Recurrence::of(config, family)?,
+        })
+    }
+}
+
+/// Residual streams.
+fn streams(config: &HfConfig, family: Family) -> u64 {
+    match family {
+        Family::Gemma3n => config.altup_num_inputs.unwrap_or(4),
+        _ => 1,
+    }
+}
+
+/// Why a family does not do what a configuration asks of it.
+pub(super) fn refused(config: &HfConfig, family: Family) -> Option<&'static str> {
+    if family.masks_an_empty_window() && config.sliding_window.is_some() {
+        return Some("sliding windows are not written for this model type");
+    }
+    if family == Family::GraniteHybrid {
+        let attends = config.full_attention_layers.unwrap_or(0) == config.num_hidden_layers;
+        let listed = config.layer_types_pattern.as_ref();
+        let is_attention = |kind: &String| kind.contains("attention") && !kind.contains("linear");
+        if !attends && !listed.is_some_and(|types| types.iter().all(is_attention)) {
+            return Some(
+                "state-space layers (Mamba) are not modelled: their kernels are no part of transformers",
+            );
+        }
+        if config.num_local_experts.unwrap_or(0) > 0 {
+            return Some("the experts of this model type are not written");
+        }
+        // `GraniteMoeHybridModel.__init__` makes rotary tables for "rope" alone.
+        let positions = config.position_embedding_type.as_deref();
+        if positions.is_some_and(|kind| kind != "rope") {
+            return Some("attention without rotary positions is not written for this model type");
+        }
+    }
+    let is_without = family == Family::Gemma3n && config.hidden_size_per_layer_input.unwrap_or(0) == 0;
+    if is_without || !matches!(streams(config, family), 1 | 4) {
+        return Some(
+            "Gemma 3n with other than four streams, or without embeddings of layers, is not written",
+        );
+    }
+    None
+}
+
+#[cold]
+#[inline(never)]
+fn unknown_activation(name: &str) -> String {
+    format!("the activation function '{name}' is not written for this model type")
+}
+
 /// Why there is no forward pass for a type of model.
-fn not_written(text_type: &str) -> String {
+#[cold]
+#[inline(never)]
+pub(super) fn not_written(text_type: &str) -> String {
     let reason = match text_type {
         "kimi_k2" | "internlm2" | "internlm3" | "mimo" | "exaone" => {
             "its modeling code is no part of transformers but comes with the model"

@@ -243,12 +243,17 @@ pub(crate) const NOT_OF_THE_HUB: [&str; 4] = ["name", "treat_as", "stored_as", "
 impl HfConfig {
     /// Reads what can be read of a `config.json` or its essential fields, and lists the keys that have a value of the
     /// wrong type, each with what is wrong.
+    #[inline(never)]
     pub fn read(keys: Map<String, Value>) -> (Self, Vec<(String, String)>) {
-        let mut keys = config_json::essential(keys);
+        Self::read_essential(config_json::essential(keys))
+    }
+
+    /// As [`HfConfig::read`], of essential fields alone, under their own names.
+    pub(crate) fn read_essential(mut keys: Map<String, Value>) -> (Self, Vec<(String, String)>) {
         let mut config = HfConfig::default();
         let mut problems = Vec::new();
         for key in KEYS {
-            if let Some(value) = keys.remove(key.name)
+            if let Some(value) = config_json::taken(&mut keys, key.name)
                 && let Err(problem) = (key.get_mut)(&mut config).read(value)
             {
                 problems.push((key.name.to_owned(), problem));
@@ -275,6 +280,7 @@ impl HfConfig {
 }
 
 impl Serialize for HfConfig {
+    #[inline(never)]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.fields())
     }

@@ -83,33 +83,32 @@ pub(super) fn translates(name: &str) -> bool {
 /// The keys that decide memory, under the names of [`super::HfConfig`]. Unknown keys are left in.
 pub(super) fn essential(mut keys: Map<String, Value>) -> Map<String, Value> {
     lift_text_part(&mut keys);
-    keys.retain(|_, value| !value.is_null());
     for (synonym, name) in SYNONYMS {
-        if let Some(value) = keys.remove(*synonym) {
-            keys.entry(*name).or_insert(value);
+        if let Some(value) = taken(&mut keys, synonym) {
+            set_absent(&mut keys, name, value);
         }
     }
     // Gemma names both; `hidden_act` is the legacy one and ignored by its code.
-    if let Some(value) = keys.remove("hidden_activation") {
+    if let Some(value) = taken(&mut keys, "hidden_activation") {
         keys.insert("hidden_act".into(), value);
     }
     // Qwen2 carries a window that it does not use, or one of no tokens.
     let unused = keys.get("use_sliding_window") == Some(&Value::Bool(false));
     if unused || keys.get("sliding_window") == Some(&Value::from(0)) {
-        keys.remove("sliding_window");
+        taken(&mut keys, "sliding_window");
     }
     if let Some(factor) = keys
         .get("rope_parameters")
         .and_then(|r| r.get("partial_rotary_factor"))
         .cloned()
     {
-        keys.entry("partial_rotary_factor").or_insert(factor);
+        set_absent(&mut keys, "partial_rotary_factor", factor);
     }
     name_experts(&mut keys);
     adjust_width(&mut keys);
-    if let Some(Value::Array(mut types)) = keys.remove("layer_types") {
+    if let Some(Value::Array(mut types)) = taken(&mut keys, "layer_types") {
         types.truncate(period(&types));
-        keys.entry("layer_types_pattern").or_insert(Value::Array(types));
+        set_absent(&mut keys, "layer_types_pattern", Value::Array(types));
     }
     // Gemma 3n gives a width a layer, all equal.
     if let Some(Value::Array(widths)) = keys.get("intermediate_size") {
@@ -117,17 +116,39 @@ pub(super) fn essential(mut keys: Map<String, Value>) -> Map<String, Value> {
         keys.insert("intermediate_size".into(), widest.into());
     }
     if let Some(Value::Object(vision)) = keys.get_mut("vision_config") {
-        vision.retain(|key, _| VISION.contains(&key.as_str()));
+        let mut kept = Map::new();
+        for (key, value) in std::mem::take(vision) {
+            if VISION.contains(&key.as_str()) {
+                kept.insert(key, value);
+            }
+        }
+        *vision = kept;
     }
     if ties_by_default(&keys) {
-        keys.entry("tie_word_embeddings").or_insert(Value::Bool(true));
+        set_absent(&mut keys, "tie_word_embeddings", Value::Bool(true));
     }
     keys
 }
 
+/// Takes a key's value out. It leaves null there, which is as good as no key: maps that things are removed from would weigh
+/// some kilobytes more in the page.
+pub(super) fn taken(keys: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    keys.get_mut(name)
+        .map(Value::take)
+        .filter(|value| !value.is_null())
+}
+
+/// Gives a key its value unless it has one.
+fn set_absent(keys: &mut Map<String, Value>, name: &str, value: Value) {
+    let slot = keys.entry(name).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = value;
+    }
+}
+
 /// Multimodal models keep the language model's fields in `text_config`.
 fn lift_text_part(keys: &mut Map<String, Value>) {
-    let Some(Value::Object(text)) = keys.remove("text_config") else {
+    let Some(Value::Object(text)) = taken(keys, "text_config") else {
         return;
     };
     for (key, value) in text {
@@ -154,8 +175,8 @@ fn name_experts(keys: &mut Map<String, Value>) {
         "deepseek" | "glm4" => "n_routed_experts",
         _ => return,
     };
-    if let Some(count) = keys.remove("num_local_experts") {
-        keys.entry(name).or_insert(count);
+    if let Some(count) = taken(keys, "num_local_experts") {
+        set_absent(keys, name, count);
     }
 }
 
@@ -164,7 +185,7 @@ fn adjust_width(keys: &mut Map<String, Value>) {
     if keys.get("model_type").and_then(Value::as_str) != Some("lfm2") {
         return;
     }
-    if let Some(width) = keys.remove("block_ff_dim") {
+    if let Some(width) = taken(keys, "block_ff_dim") {
         keys.insert("intermediate_size".into(), width);
     }
     let Some(width) = keys.get("intermediate_size").and_then(Value::as_u64) else {
@@ -180,7 +201,7 @@ fn adjust_width(keys: &mut Map<String, Value>) {
             width.div_ceil(unit.max(1)).saturating_mul(unit)
         }
     };
-    keys.entry("effective_intermediate_size").or_insert(width.into());
+    set_absent(keys, "effective_intermediate_size", width.into());
 }
 
 /// Does the configuration class of this type tie the embeddings unless told otherwise? (Gemma and Cohere classes of

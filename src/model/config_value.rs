@@ -12,7 +12,7 @@ pub(super) trait ConfigValue {
 
 impl<T: FromJson> ConfigValue for T {
     fn read(&mut self, value: Value) -> Result<(), String> {
-        *self = T::from_json(&value).ok_or_else(|| format!("expected {}, found {value}", T::EXPECTED))?;
+        *self = T::from_json(&value).ok_or_else(|| unexpected(T::EXPECTED, &value))?;
         Ok(())
     }
 
@@ -32,6 +32,12 @@ impl<T: FromJson> ConfigValue for Option<T> {
     fn write(&self) -> Option<Value> {
         self.as_ref()?.write()
     }
+}
+
+#[cold]
+#[inline(never)]
+fn unexpected(expected: &str, found: &Value) -> String {
+    format!("expected {expected}, found {found}")
 }
 
 /// A type with a form in JSON.

@@ -34,28 +34,63 @@ impl HfConfig {
     /// Fills what `model_type` implies and the configuration does not say: biases, norms on queries and keys, the
     /// kind of MLP and its activation. What it says stays. Configurations of the catalog are complete.
     #[must_use]
-    pub fn completed(mut self) -> Self {
-        let text_type = self.text_type().to_owned();
-        let implied = Implied::by(&text_type);
-        self.attention_bias
-            .get_or_insert(implied.attention_bias.is_some());
-        if self.attention_bias == Some(true) {
-            let scope = implied
-                .attention_bias
-                .or(implied.scope_if_biased)
-                .unwrap_or("qkvo");
-            self.attention_bias_scope.get_or_insert_with(|| scope.into());
+    pub fn completed(self) -> Self {
+        let all = self.modules();
+        HfConfig {
+            attention_bias: Some(all.attention_bias),
+            attention_bias_scope: match all.attention_bias {
+                true => Some(all.bias_scope.to_owned()),
+                false => self.attention_bias_scope.clone(),
+            },
+            mlp_bias: Some(all.mlp_bias),
+            mlp_gated: Some(all.mlp_gated),
+            qk_norm: all.qk_norm.map(str::to_owned),
+            hidden_act: Some(all.hidden_act.to_owned()),
+            ..self
         }
-        self.mlp_bias.get_or_insert(implied.mlp_bias);
-        self.mlp_gated.get_or_insert(!implied.ungated);
-        let stated = text_type == "glm4_moe" && self.use_qk_norm == Some(true);
-        if let Some(kind) = implied.qk_norm.or(stated.then_some("head")) {
-            self.qk_norm.get_or_insert_with(|| kind.into());
-        }
-        self.hidden_act
-            .get_or_insert_with(|| implied.hidden_act.unwrap_or("silu").into());
-        self
     }
+
+    /// What it says of its modules, and what `model_type` implies where it says nothing.
+    pub(super) fn modules(&self) -> Modules<'_> {
+        let text_type = self.text_type();
+        let implied = Implied::by(text_type);
+        let stated = text_type == "glm4_moe" && self.use_qk_norm == Some(true);
+        let scope = implied.attention_bias.or(implied.scope_if_biased);
+        Modules {
+            attention_bias: self.attention_bias.unwrap_or(implied.attention_bias.is_some()),
+            bias_scope: self
+                .attention_bias_scope
+                .as_deref()
+                .unwrap_or(scope.unwrap_or("qkvo")),
+            mlp_bias: self.mlp_bias.unwrap_or(implied.mlp_bias),
+            mlp_gated: self.mlp_gated.unwrap_or(!implied.ungated),
+            qk_norm: self
+                .qk_norm
+                .as_deref()
+                .or(implied.qk_norm)
+                .or(stated.then_some("head")),
+            hidden_act: self
+                .hidden_act
+                .as_deref()
+                .unwrap_or(implied.hidden_act.unwrap_or("silu")),
+        }
+    }
+}
+
+/// What a configuration says of its modules, completed.
+pub(super) struct Modules<'c> {
+    /// Are attention's projections biased?
+    pub attention_bias: bool,
+    /// Which of them then are.
+    pub bias_scope: &'c str,
+    /// Are the MLP's projections biased?
+    pub mlp_bias: bool,
+    /// Is the MLP gated?
+    mlp_gated: bool,
+    /// Norms over queries and keys.
+    pub qk_norm: Option<&'c str>,
+    /// The activation function.
+    pub hidden_act: &'c str,
 }
 
 /// The modules of one type.

@@ -5,6 +5,20 @@ use super::{Architecture, Family, Latent, Part, QueryNorm};
 impl Architecture {
     /// The parts of a decoder layer, in the order of registration.
     pub fn layer(&self, index: u64) -> Vec<Part> {
+        match self.family {
+            Family::Llama => {
+                let mut parts = self.split_attention();
+                parts.extend(self.gated_mlp(index));
+                parts.extend(self.norms().iter().map(|path| Part::vector(path, self.hidden)));
+                parts
+            }
+            _ => self.layer_of_others(index),
+        }
+    }
+
+    /// As [`Architecture::layer`], of any family.
+    #[inline(never)]
+    fn layer_of_others(&self, index: u64) -> Vec<Part> {
         let recurrence = self.recurrence.as_ref().filter(|r| !r.attends(index));
         let mut parts = match (self.family, self.attention.latent) {
             _ if let Some(recurrence) = recurrence => recurrence.parts(self.hidden),
@@ -80,6 +94,7 @@ impl Architecture {
     }
 
     /// `q_proj`, `k_proj`, `v_proj`, `o_proj`, and norms over queries and keys.
+    #[inline(never)]
     fn split_attention(&self) -> Vec<Part> {
         let a = &self.attention;
         let (queries, keys) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
@@ -263,6 +278,7 @@ impl Architecture {
     }
 
     /// `gate_proj`, `up_proj`, `down_proj`.
+    #[inline(never)]
     fn gated_mlp(&self, index: u64) -> Vec<Part> {
         self.gated_mlp_at(index, ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
     }

@@ -27,3 +27,12 @@ pub use shared_keys::SharedKeys;
 pub fn unsupported_reason(config: &HfConfig) -> Option<String> {
     Architecture::from_config(config).err()
 }
+
+/// The same of a configuration whose numbers are known to be sound, as those of the catalog are: a list of models asks this
+/// of each.
+pub fn refused_by_type(config: &HfConfig) -> Option<String> {
+    match Family::of(config.text_type()) {
+        Some(family) => architecture::refused(config, family).map(Into::into),
+        None => Some(architecture::not_written(config.text_type())),
+    }
+}

@@ -32,10 +32,8 @@ impl SharedKeys {
 
 impl Attention {
     /// The attention of layers without a window, where it has widths of its own.
-    pub(super) fn without_window(&self, config: &HfConfig, family: Family) -> Option<Self> {
-        if family != Family::Gemma4 {
-            return None;
-        }
+    #[inline(never)]
+    pub(super) fn without_window(&self, config: &HfConfig) -> Option<Self> {
         let same = config.attention_k_eq_v == Some(true);
         let head_dim = config.global_head_dim.unwrap_or(512);
         Some(Attention {

@@ -3,7 +3,7 @@
 use super::{Storage, not_modelled};
 use crate::estimate::EstimateError;
 use crate::model::{Architecture, PartKind};
-use crate::scenario::{Float8, Scenario};
+use crate::scenario::Scenario;
 
 /// Trailing dimensions must be multiples of this.
 const ALIGNMENT: u64 = 16;
@@ -12,15 +12,13 @@ const FIRST: (u32, u32) = (8, 9);
 
 /// # Errors
 /// When the products asked for cannot run, or are not modelled.
+#[inline(never)]
 pub fn check(
     s: &Scenario,
     arch: &Architecture,
     storage: Storage,
     capability: (u32, u32),
 ) -> Result<(), EstimateError> {
-    if s.float8 == Float8::Off {
-        return Ok(());
-    }
     if storage != Storage::Plain {
         return not_modelled("float8 products of quantized weights are not modelled");
     }

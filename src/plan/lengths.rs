@@ -13,6 +13,7 @@ pub struct Lengths {
 
 impl Lengths {
     /// Those of a scenario that has them: each in turn, cut to `seq`.
+    #[inline(never)]
     pub(super) fn of(s: &Scenario) -> Option<Self> {
         let cut = || s.lengths.iter().map(|&length| length.min(s.seq).max(1));
         let turn: u64 = cut().fold(0, u64::saturating_add);

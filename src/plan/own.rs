@@ -22,10 +22,8 @@ pub(super) fn stored(s: &Scenario) -> Option<WeightFormat> {
 ///
 /// # Errors
 /// Its weights are stored in a way that is not replayed.
-pub(super) fn notes(s: &Scenario) -> Result<Vec<String>, EstimateError> {
-    let Some(config) = config(s) else {
-        return Ok(Vec::new());
-    };
+#[inline(never)]
+pub(super) fn notes(s: &Scenario, config: &HfConfig) -> Result<Vec<String>, EstimateError> {
     let mut notes = Vec::new();
     if let Some(other) = &config.treat_as {
         notes.push(format!(

@@ -2,7 +2,7 @@
 
 use super::{Storage, not_modelled};
 use crate::estimate::EstimateError;
-use crate::model::{Architecture, Family, Part};
+use crate::model::{Architecture, Family, Part, Recurrence};
 use crate::quant::Kept;
 use crate::replay::Dtype;
 use crate::scenario::{Checkpointing, Scenario, Stack};
@@ -39,9 +39,20 @@ pub(super) fn convolution(
     batch: u64,
     seq: u64,
 ) -> Result<(), EstimateError> {
-    let Some(recurrence) = &arch.recurrence else {
-        return Ok(());
-    };
+    match &arch.recurrence {
+        Some(recurrence) => convolution_of(recurrence, arch, compute, batch, seq),
+        None => Ok(()),
+    }
+}
+
+#[inline(never)]
+fn convolution_of(
+    recurrence: &Recurrence,
+    arch: &Architecture,
+    compute: Dtype,
+    batch: u64,
+    seq: u64,
+) -> Result<(), EstimateError> {
     let elements = recurrence
         .channels(arch.hidden)
         .saturating_mul(batch)

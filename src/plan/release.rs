@@ -3,14 +3,12 @@
 use super::not_modelled;
 use crate::estimate::EstimateError;
 use crate::model::{Architecture, Family};
-use crate::scenario::{Attention, Scenario, Stack, Transformers};
+use crate::scenario::{Attention, Scenario};
 
 /// # Errors
 /// The release computes this run in ways that are not written.
+#[inline(never)]
 pub(super) fn check(s: &Scenario, arch: &Architecture) -> Result<(), EstimateError> {
-    if s.stack != Stack::Hf || s.transformers == Transformers::Current {
-        return Ok(());
-    }
     // Llama, Mistral and Qwen2, whose code of then was read: but for the loss and the call of SDPA it allocates as today's.
     let read = arch.family == Family::Llama && arch.attention.query_norm.is_none();
     let windowed = arch

@@ -152,6 +152,7 @@ fn kernels_of(
 
 /// The flash-attn package (`flash_attn/flash_attn_interface.py`), whose kernels PyTorch's flash kernel was taken from: it
 /// keeps and needs the same, without masks for windows.
+#[inline(never)]
 fn flash_package(
     s: &Scenario,
     arch: &Architecture,

@@ -10,6 +10,7 @@ use crate::scenario::{Attention, Checkpointing, Harness, Loader, Method, Objecti
 
 /// The kernel of packed segments: grouped heads where flash runs, else heads repeated before the call
 /// (`unsloth/utils/attention_dispatch.py: _sdpa_packed_segments`).
+#[inline(never)]
 pub fn attention(
     s: &Scenario,
     arch: &Architecture,
@@ -29,6 +30,7 @@ pub fn attention(
 
 /// Experts under Unsloth are adapted by the names of an MLP's
 /// (`unsloth/models/_utils.py: get_moe_target_modules`).
+#[inline(never)]
 pub(super) fn name_experts(arch: &mut Architecture) {
     let renamed = matches!(arch.family, Family::GptOss | Family::Qwen3Moe);
     if let Some(experts) = arch.experts.as_mut().filter(|_| renamed) {
@@ -41,12 +43,13 @@ pub(super) fn name_experts(arch: &mut Architecture) {
 
 /// Of preferences, the run as its micro-batches go through the model: two rows a pair, padded
 /// (`trl/trainer/dpo_trainer.py: DataCollatorForPreference`).
-pub(super) fn pairs(s: &Scenario) -> Option<Scenario> {
-    (s.objective == Objective::Dpo).then(|| Scenario {
+#[inline(never)]
+pub(super) fn pairs(s: &Scenario) -> Scenario {
+    Scenario {
         batch: s.batch.saturating_mul(2),
         padding_free: false,
         ..s.clone()
-    })
+    }
 }
 
 /// Families with hand-written layers (`unsloth/models/llama.py`, `mistral.py`, `qwen2.py`, `qwen3.py`).
@@ -56,11 +59,13 @@ fn is_hand_written(arch: &Architecture) -> bool {
 
 /// Do the layers run as transformers wrote them, compiled: `FastModel`, which full fine-tuning and other architectures
 /// take too (`unsloth/models/loader.py: FastLanguageModel.from_pretrained`)?
+#[inline(never)]
 pub(super) fn compiles(s: &Scenario, arch: &Architecture) -> bool {
     s.method == Method::Full || s.loader == Loader::FastModel || !is_hand_written(arch)
 }
 
 /// Refuses what is not written.
+#[inline(never)]
 pub(super) fn check(
     s: &Scenario,
     arch: &Architecture,

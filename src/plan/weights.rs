@@ -87,9 +87,14 @@ fn common(s: &Scenario) -> Option<Weights> {
 }
 
 fn hugging_face(s: &Scenario) -> Result<Weights, EstimateError> {
-    if let Some(weights) = common(s) {
-        return Ok(weights);
+    match common(s) {
+        Some(weights) => Ok(weights),
+        None => hugging_face_fp8(s),
     }
+}
+
+#[inline(never)]
+fn hugging_face_fp8(s: &Scenario) -> Result<Weights, EstimateError> {
     match s.weights {
         WeightFormat::Fp8 => Ok(plain(s, beside(s), Storage::Float8)),
         WeightFormat::Fp8Block => not_modelled(
@@ -117,6 +122,7 @@ fn variants(s: &Scenario) -> Option<&'static Variants> {
 }
 
 /// Unsloth's dynamic 4 bit: nf4 with double quantization, some layers left in 16 bit.
+#[inline(never)]
 fn dynamic(s: &Scenario) -> Weights {
     let mut weights = plain(s, beside(s), Storage::FourBit { double_quant: true });
     let variants = variants(s);
@@ -145,6 +151,7 @@ fn dynamic(s: &Scenario) -> Weights {
     weights
 }
 
+#[inline(never)]
 fn unsloth(s: &Scenario, capability: Option<(u32, u32)>) -> Result<Weights, EstimateError> {
     if let Some(mut weights) = common(s) {
         if s.weights == WeightFormat::Nf4Dq
@@ -247,6 +254,7 @@ fn fp8_below_hopper(s: &Scenario, have: (u32, u32)) -> Weights {
 
 /// Unsloth on a card without bf16: weights and products in fp16, full fine-tuning in fp32
 /// (`unsloth/models/llama.py: from_pretrained`; `unsloth/models/vision.py`).
+#[inline(never)]
 fn without_bf16(s: &Scenario, weights: &mut Weights) {
     let asked = weights.dtype == Dtype::Bf16 || weights.autocast == Some(Dtype::Bf16);
     if !asked {

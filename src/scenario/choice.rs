@@ -1,6 +1,8 @@
 //! The closed choices of a scenario: each an enum with its slug (in URLs, JSON and on the command line),
 //! its label, and one line on what it does to memory.
 
+use super::FieldError;
+
 /// Declares an enum whose variants carry a slug, a label and a memory note, with `ALL`, parsing, `Display` and serde.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident, $field:literal { $($variant:ident = $slug:literal $(| $alias:literal)*, $label:literal, $note:literal;)+ }) => {
@@ -50,10 +52,8 @@ macro_rules! choice {
             type Err = $crate::scenario::FieldError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text.to_ascii_lowercase().as_str() {
-                    $($slug $(| $alias)* => Ok($name::$variant),)+
-                    _ => Err($crate::scenario::FieldError::choice($field, text, Self::ALL.iter().map(|c| c.slug()))),
-                }
+                const NAMES: &[&[&str]] = &[$(&[$slug $(, $alias)*]),+];
+                Ok(Self::ALL[chosen($field, text, NAMES)?])
             }
         }
 
@@ -81,6 +81,13 @@ macro_rules! choice {
             }
         }
     };
+}
+
+/// Which of these is named; each has a slug, and what else it goes by.
+fn chosen(field: &str, text: &str, names: &[&[&str]]) -> Result<usize, FieldError> {
+    let is_named = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    let named = names.iter().position(|names| is_named(names));
+    named.ok_or_else(|| FieldError::choice(field, text, names.iter().map(|names| names[0])))
 }
 
 choice! {

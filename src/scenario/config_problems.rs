@@ -23,6 +23,7 @@ const MAY_BE_ZERO: &[&str] = &[
     "tower_params",
 ];
 
+#[inline(never)]
 pub(super) fn of(config: &HfConfig) -> Vec<FieldError> {
     let mut problems = Vec::new();
     if config.model_type.is_empty() {

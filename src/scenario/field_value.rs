@@ -1,6 +1,7 @@
 //! How a field's value is written as text and read back.
 
 use super::limits::Limit;
+use super::number::number_text;
 use super::{FieldError, Targets, quoted};
 
 /// A field's type.
@@ -34,7 +35,7 @@ impl FieldValue for u64 {
 
 impl FieldValue for f64 {
     fn write(&self) -> String {
-        self.to_string()
+        number_text(*self)
     }
 
     fn read(&mut self, name: &str, text: &str) -> Result<(), FieldError> {
@@ -67,7 +68,7 @@ impl FieldValue for bool {
 /// A number, or `none`.
 impl FieldValue for Option<f64> {
     fn write(&self) -> String {
-        self.map_or_else(|| "none".into(), |value| value.to_string())
+        self.map_or_else(|| "none".into(), number_text)
     }
 
     fn read(&mut self, name: &str, text: &str) -> Result<(), FieldError> {

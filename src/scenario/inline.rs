@@ -1,6 +1,7 @@
 //! A model outside the catalog: its `config.json` fields, from JSON or written out in a URL as `config.hidden_size=4096`.
 
 use super::FieldError;
+use super::number::json_number_text;
 use crate::model::HfConfig;
 use serde_json::{Map, Number, Value};
 
@@ -29,6 +30,7 @@ const TEXTS: &[&str] = &[
 ];
 
 /// Reads the fields that can be read and names those that cannot, each with what is wrong with it.
+#[inline(never)]
 pub(super) fn read(keys: Map<String, Value>) -> (HfConfig, Vec<FieldError>) {
     let (config, problems) = HfConfig::read(keys);
     let named = |(key, problem)| FieldError::new(format!("model.{key}"), problem);
@@ -46,6 +48,7 @@ pub fn from_texts<'t>(fields: impl IntoIterator<Item = (&'t str, &'t str)>) -> (
 }
 
 /// The fields of a config that are not at zero or absent, as `(key, text)` for a URL. [`from_texts`] inverts it.
+#[inline(never)]
 pub fn texts(config: &HfConfig) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (key, value) in config.fields() {
@@ -85,11 +88,20 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
+        Value::Bool(is) => is.to_string(),
+        Value::Number(number) => json_number_text(number),
+        other => any_text(other),
     }
 }
 
+#[cold]
+#[inline(never)]
+fn any_text(value: &Value) -> String {
+    value.to_string()
+}
+
 /// Puts one field of a URL into the keys: `key` is what follows `config.`.
+#[inline(never)]
 pub(super) fn parse(keys: &mut Map<String, Value>, key: &str, text: &str) {
     let value = if TEXTS.contains(&key) {
         // A name stays text, whatever it looks like.

@@ -1,6 +1,7 @@
 //! The scenario as JSON: fields left out have the defaults of the stack and method that the object names, and every
 //! error names its field.
 
+use super::number::json_number_text;
 use super::{FieldError, Method, ModelRef, Scenario, Stack, cut, fields};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -70,7 +71,8 @@ fn set(scenario: &mut Scenario, in_lora: bool, name: &str, value: &Value) -> Res
 fn text(name: &str, value: &Value) -> Result<String, FieldError> {
     match value {
         Value::Null => Ok("none".into()),
-        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
+        Value::Bool(is) => Ok(is.to_string()),
+        Value::Number(number) => Ok(json_number_text(number)),
         Value::String(text) => Ok(text.clone()),
         Value::Array(items) => {
             let items: Result<Vec<_>, _> = items.iter().map(|item| text(name, item)).collect();

@@ -73,28 +73,19 @@ pub(super) fn of(lora: &Lora) -> Vec<FieldError> {
     let mut problems = Vec::new();
     problems.extend(RANK.check("rank", lora.rank).err());
     if !lora.alpha.is_finite() {
-        problems.push(FieldError::new(
-            "alpha",
-            format!("{} is not a finite number", lora.alpha),
-        ));
+        problems.push(odd_number("alpha", lora.alpha, "a finite number"));
     }
     if !(0.0..1.0).contains(&lora.dropout) {
-        let text = format!("{} is not a probability of at least 0 and below 1", lora.dropout);
-        problems.push(FieldError::new("dropout", text));
+        problems.push(odd_number(
+            "dropout",
+            lora.dropout,
+            "a probability of at least 0 and below 1",
+        ));
     }
     match &lora.targets {
         Targets::Word(word) if word == "all-linear" => {}
-        Targets::Word(word) => {
-            let text = format!(
-                "{} is not known; use all-linear, or a list such as q_proj,v_proj",
-                quoted(word)
-            );
-            problems.push(FieldError::new("targets", text));
-        }
-        Targets::Modules(names) if names.is_empty() => {
-            let text = "names no module; use all-linear, or a list such as q_proj,v_proj";
-            problems.push(FieldError::new("targets", text));
-        }
+        Targets::Word(word) => problems.push(odd_targets(Some(word))),
+        Targets::Modules(names) if names.is_empty() => problems.push(odd_targets(None)),
         Targets::Modules(names) => problems.extend(unknown_modules("targets", names, &[])),
     }
     problems.extend(unknown_modules(
@@ -105,14 +96,42 @@ pub(super) fn of(lora: &Lora) -> Vec<FieldError> {
     problems
 }
 
+#[cold]
+#[inline(never)]
+fn odd_number(field: &str, value: f64, expected: &str) -> FieldError {
+    FieldError::new(field, format!("{value} is not {expected}"))
+}
+
+#[cold]
+#[inline(never)]
+fn odd_targets(word: Option<&str>) -> FieldError {
+    let found = match word {
+        Some(word) => format!("{} is not known", quoted(word)),
+        None => "names no module".into(),
+    };
+    let text = format!("{found}; use all-linear, or a list such as q_proj,v_proj");
+    FieldError::new("targets", text)
+}
+
 /// One problem for all names that are no module of any architecture in the catalog.
 fn unknown_modules(field: &str, names: &[String], more: &[&'static str]) -> Option<FieldError> {
+    let known = || LINEAR_MODULES.iter().chain(more).copied();
+    let is_known = |name: &String| known().any(|module| module == name);
+    match names.iter().all(is_known) {
+        true => None,
+        false => Some(unknown_names(field, names, more)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn unknown_names(field: &str, names: &[String], more: &[&'static str]) -> FieldError {
     let known = || LINEAR_MODULES.iter().chain(more).copied();
     let unknown: Vec<_> = names
         .iter()
         .filter(|name| known().all(|module| module != *name))
         .collect();
-    let first = unknown.first()?;
+    let first = unknown.first().map_or("", |name| name.as_str());
     let hint = match closest(first, known()) {
         Some(near) => format!("did you mean {near}?"),
         None => "usual are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj".into(),
@@ -123,10 +142,10 @@ fn unknown_modules(field: &str, names: &[String], more: &[&'static str]) -> Opti
     } else {
         "are not modules"
     };
-    Some(FieldError::new(
+    FieldError::new(
         field,
         format!("{} {plural} of any known architecture; {hint}", listed.join(", ")),
-    ))
+    )
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ impl ModelRef {
     pub fn config(&self) -> Option<Cow<'static, HfConfig>> {
         match self {
             ModelRef::Catalog(id) => catalog::model(id).map(|model| Cow::Borrowed(&model.config)),
-            ModelRef::Config(config) => Some(Cow::Owned(config.as_ref().clone().completed())),
+            ModelRef::Config(config) => Some(Cow::Owned(completed(config))),
         }
     }
 
@@ -42,6 +42,11 @@ impl ModelRef {
             )]),
         }
     }
+}
+
+#[inline(never)]
+fn completed(config: &HfConfig) -> HfConfig {
+    config.clone().completed()
 }
 
 impl<'de> Deserialize<'de> for ModelRef {

@@ -1,5 +1,7 @@
 //! Decimal numbers as text.
 
+use serde_json::Number;
+
 /// The largest power of ten that is exact.
 const EXACT: i32 = 22;
 
@@ -63,6 +65,47 @@ fn scaled(mut value: f64, mut power: i32) -> f64 {
     if power < 0 { value / tens } else { value * tens }
 }
 
+/// A number as text, as short as it can be: what [`number`] reads as the same. By whole numbers where it has few digits,
+/// since what prints every number weighs many kilobytes in the page.
+pub(super) fn number_text(value: f64) -> String {
+    const PLACES: u32 = 9;
+    let parts = 10u64.pow(PLACES);
+    let scaled = (value.abs() * parts as f64).round();
+    // Two texts of at most fifteen digits are never the same number.
+    if scaled >= 1e15 || scaled / parts as f64 != value.abs() || value.is_sign_negative() {
+        return any_number_text(value);
+    }
+    let scaled = scaled as u64;
+    match scaled % parts {
+        0 => (scaled / parts).to_string(),
+        rest => {
+            let digits = format!("{}.{:09}", scaled / parts, rest);
+            digits.trim_end_matches('0').into()
+        }
+    }
+}
+
+/// A number of JSON as JSON has it.
+pub(super) fn json_number_text(number: &Number) -> String {
+    match (number.as_u64(), number.as_f64()) {
+        (Some(whole), _) => whole.to_string(),
+        (_, Some(value)) if (1e-3..1e6).contains(&value) && value.fract() != 0.0 => number_text(value),
+        _ => any_json_number_text(number),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn any_json_number_text(number: &Number) -> String {
+    number.to_string()
+}
+
+#[cold]
+#[inline(never)]
+fn any_number_text(value: f64) -> String {
+    value.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +147,21 @@ mod tests {
             "", ".", "-", "e5", "1e", "1e+", "1.2.3", "1-2", "nan", "inf", "1e999", "0x10", "1 2", "--1",
         ] {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn numbers_are_written_as_the_standard_library_writes_them(
+            any in proptest::num::f64::ANY, digits in 0u64..10_000_000_000_000_000, places in 0i32..15,
+        ) {
+            let short = digits as f64 / 10f64.powi(places);
+            for value in [any, short, short.trunc(), digits as f64 / 1e10] {
+                proptest::prop_assert_eq!(number_text(value), value.to_string());
+                if let Some(number) = Number::from_f64(value) {
+                    proptest::prop_assert_eq!(json_number_text(&number), number.to_string());
+                }
+            }
         }
     }
 }

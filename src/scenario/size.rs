@@ -21,9 +21,10 @@ impl Size {
         let mlp = wide(widest.into_iter().flatten().fold(c.intermediate_size, u64::max));
         let experts = [c.num_local_experts, c.num_experts, c.n_routed_experts];
         let experts = wide(experts.into_iter().flatten().fold(0, u64::max)) + 1;
-        let heads = wide(c.num_attention_heads.max(c.num_key_value_heads.unwrap_or(0)));
+        let heads = c.num_attention_heads.max(c.num_key_value_heads.unwrap_or(0));
         let head = [c.head_dim, c.global_head_dim, c.qk_nope_head_dim, c.v_head_dim];
-        let head = wide(head.into_iter().flatten().fold(0, u64::max)).max(wide(c.hidden_size) / heads.max(1));
+        let head = wide(head.into_iter().flatten().fold(0, u64::max)).max(wide(c.hidden_size / heads.max(1)));
+        let heads = wide(heads);
         let (hidden, layers, vocab) = (wide(c.hidden_size), wide(c.num_hidden_layers), wide(c.vocab_size));
         let (batch, seq, rank) = (wide(run.batch), wide(run.seq), wide(run.lora.rank));
         let width = hidden + 2 * mlp + 4 * heads * head;

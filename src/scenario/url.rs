@@ -190,6 +190,7 @@ impl Reader {
         })
     }
 
+    #[inline(never)]
     fn inline(&mut self, config: &[(&str, &str)]) -> ModelRef {
         let mut keys = Map::new();
         for (key, text) in config {

@@ -74,36 +74,25 @@ impl Scenario {
     fn model_problems(&self) -> Vec<FieldError> {
         match &self.model {
             ModelRef::Catalog(id) if catalog::model(id).is_some() => Vec::new(),
-            ModelRef::Catalog(id) => {
-                let near = catalog::nearest_models(id, 3)
-                    .into_iter()
-                    .map(|model| model.id.as_str())
-                    .collect();
-                vec![unknown("model", id, near, "give its config.json fields instead")]
-            }
+            ModelRef::Catalog(id) => vec![unknown_model(id)],
             ModelRef::Config(config) => config_problems::of(config),
         }
     }
 
     fn gpu_problem(&self) -> Option<FieldError> {
         let name = self.gpu.as_deref()?;
-        if catalog::gpu(name).is_some() {
-            return None;
+        match catalog::gpu(name) {
+            Some(_) => None,
+            None => Some(unknown_card(name)),
         }
-        let near = catalog::nearest_gpus(name, 3)
-            .into_iter()
-            .map(|gpu| gpu.slug.as_str())
-            .collect();
-        Some(unknown(
-            "gpu",
-            name,
-            near,
-            "leave it out for an estimate without a verdict",
-        ))
     }
 
     fn capability_problem(&self) -> Option<FieldError> {
-        let text = self.compute_capability.as_deref()?;
+        self.odd_capability(self.compute_capability.as_deref()?)
+    }
+
+    #[inline(never)]
+    fn odd_capability(&self, text: &str) -> Option<FieldError> {
         if parse_capability(text).is_none() {
             let problem = format!("{} is not a compute capability; write it as 8.9", quoted(text));
             return Some(FieldError::new("compute_capability", problem));
@@ -115,7 +104,11 @@ impl Scenario {
     }
 
     fn memory_problem(&self) -> Option<FieldError> {
-        let gib = self.memory_gib?;
+        self.odd_memory(self.memory_gib?)
+    }
+
+    #[inline(never)]
+    fn odd_memory(&self, gib: f64) -> Option<FieldError> {
         let problem = match self.card() {
             Some(card) => format!("{} has its own; leave it out when a card is named", card.slug),
             None if (1.0..=4096.0).contains(&gib) => return None,
@@ -125,6 +118,19 @@ impl Scenario {
     }
 
     fn batching_problem(&self) -> Option<FieldError> {
+        let is_usual = self.packing <= 1
+            && !self.padding_free
+            && self.objective == Objective::Sft
+            && self.qat == Qat::Off
+            && self.lengths.is_empty();
+        match is_usual {
+            true => None,
+            false => self.odd_batching(),
+        }
+    }
+
+    #[inline(never)]
+    fn odd_batching(&self) -> Option<FieldError> {
         if self.packing > self.seq.max(1) {
             let problem = format!(
                 "a sequence of {} tokens holds no {} documents",
@@ -172,9 +178,15 @@ impl Scenario {
     }
 
     fn weights_problem(&self) -> Option<FieldError> {
-        if self.weights.suits(self.method) {
-            return None;
+        match self.weights.suits(self.method) {
+            true => None,
+            false => Some(self.odd_weights()),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn odd_weights(&self) -> FieldError {
         let format = self.weights;
         let problem = match self.method {
             Method::Full => format!(
@@ -191,7 +203,7 @@ impl Scenario {
                 WeightFormat::usual(Method::Qlora)
             ),
         };
-        Some(FieldError::new("weights", problem))
+        FieldError::new("weights", problem)
     }
 
     fn dtype_problem(&self) -> Option<FieldError> {
@@ -213,14 +225,37 @@ impl Scenario {
         let config = self.model.config()?;
         let size = Size::of(&config, self);
         let (field, bytes) = size.largest();
-        (bytes > limits::BYTES).then(|| {
-            let problem = format!(
-                "asks for more than {} EiB together with the rest of the run",
-                limits::BYTES >> 60
-            );
-            FieldError::new(field, problem)
-        })
+        (bytes > limits::BYTES).then(|| too_large(field))
     }
+}
+
+#[cold]
+#[inline(never)]
+fn too_large(field: &str) -> FieldError {
+    let most = limits::BYTES >> 60;
+    let problem = format!("asks for more than {most} EiB together with the rest of the run");
+    FieldError::new(field, problem)
+}
+
+#[cold]
+#[inline(never)]
+fn unknown_model(id: &str) -> FieldError {
+    let near = catalog::nearest_models(id, 3).into_iter();
+    let near = near.map(|model| model.id.as_str()).collect();
+    unknown("model", id, near, "give its config.json fields instead")
+}
+
+#[cold]
+#[inline(never)]
+fn unknown_card(name: &str) -> FieldError {
+    let near = catalog::nearest_gpus(name, 3).into_iter();
+    let near = near.map(|gpu| gpu.slug.as_str()).collect();
+    unknown(
+        "gpu",
+        name,
+        near,
+        "leave it out for an estimate without a verdict",
+    )
 }
 
 fn unknown(field: &str, name: &str, near: Vec<&str>, otherwise: &str) -> FieldError {

@@ -195,16 +195,7 @@ impl Inner {
 
     fn gradients(&mut self, node: u32, op: Gradient, g: u32, out: &mut [u32; MAX_EDGES]) {
         let inputs = self.nodes[node as usize].inputs;
-        let layout = if g == NONE {
-            Layout::contiguous(&[])
-        } else {
-            self.records[g as usize].layout
-        };
-        let dtype = if g == NONE {
-            Dtype::F32
-        } else {
-            self.records[g as usize].dtype
-        };
+        let (layout, dtype) = self.gradient_like(g);
         match op {
             Gradient::Pass => {
                 for (slot, input) in out.iter_mut().zip(&inputs) {
@@ -219,18 +210,6 @@ impl Inner {
                 }
                 if inputs[1] != NONE {
                     out[1] = self.alloc(layout.like(), dtype, "neg");
-                }
-            }
-            Gradient::LayerNorm => {
-                // native_layer_norm_backward: input, weight, bias
-                for (slot, input) in out.iter_mut().zip(&inputs) {
-                    if let Some(input) = self.input(*input) {
-                        *slot = self.alloc(
-                            Layout::contiguous(input.layout.shape()),
-                            input.dtype,
-                            "layer_norm_backward",
-                        );
-                    }
                 }
             }
             Gradient::View => {
@@ -303,20 +282,6 @@ impl Inner {
                     }
                 }
             }
-            Gradient::Pad { dim } => {
-                if let Some(input) = self.input(inputs[0]) {
-                    let part = layout.narrowed(dim, input.layout.shape()[dim]);
-                    out[0] = self.alloc(part.like(), dtype, "constant_pad_nd");
-                }
-            }
-            Gradient::Place => {
-                if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "select_backward");
-                }
-            }
-            Gradient::LigerNorm { in_place } => self.liger_norm_gradients(node, g, in_place, out),
-            Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
-            Gradient::LigerLoss => self.liger_loss_gradients(node, out),
             Gradient::FastNorm { .. }
             | Gradient::FastLoss
             | Gradient::FastCrossEntropy
@@ -332,6 +297,27 @@ impl Inner {
             | Gradient::Float8Rows { .. }
             | Gradient::Minimum
             | Gradient::GroupedMm(_) => self.uncommon_gradients(node, op, g, out),
+            Gradient::LayerNorm
+            | Gradient::Pad { .. }
+            | Gradient::Place
+            | Gradient::LigerNorm { .. }
+            | Gradient::LigerSwiglu
+            | Gradient::LigerLoss
+            | Gradient::Float8(_)
+            | Gradient::Baddbmm { .. }
+            | Gradient::Turn
+            | Gradient::Contiguous
+            | Gradient::Index
+            | Gradient::Select
+            | Gradient::Clamp { .. }
+            | Gradient::Gather
+            | Gradient::Repeat
+            | Gradient::ByResult
+            | Gradient::Unbind
+            | Gradient::Where
+            | Gradient::Divide
+            | Gradient::Efficient(_)
+            | Gradient::Gemm8bit(_) => self.rare_gradients(node, op, g, out),
             Gradient::Linear(_)
             | Gradient::Split
             | Gradient::LigerRope
@@ -339,33 +325,13 @@ impl Inner {
             | Gradient::FastLora(_)
             | Gradient::CompiledLayer(_)
             | Gradient::Checkpoint { .. } => {}
-            Gradient::Float8(linear) => self.float8_gradients(node, g, linear, out),
             Gradient::Bmm => self.bmm_gradients(node, g, out),
-            Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),
-            Gradient::Turn => self.turn_gradient(node, g, out),
-            Gradient::Contiguous => out[0] = self.contiguous_gradient(g),
-            Gradient::Index => self.index_gradient(node, g, out),
-            Gradient::Select => {
-                if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "zeros");
-                }
-            }
             Gradient::Sum { dim, keep } => {
                 if let Some(input) = self.input(inputs[0]) {
                     let size = input.layout.shape()[dim];
                     out[0] = self.alias(g, layout.expanded(dim, size, !keep), true);
                 }
             }
-            Gradient::Clamp { bounds } => self.clamp_gradient(g, bounds, out),
-            Gradient::Gather | Gradient::Repeat => {
-                if let Some(input) = self.input(inputs[0]) {
-                    out[0] = self.alloc(input.layout.dense(), dtype, "sum");
-                }
-            }
-            Gradient::ByResult => self.by_result_gradient(g, out),
-            Gradient::Unbind => self.unbind_gradient(node, g, out),
-            Gradient::Where => self.where_gradients(node, g, out),
-            Gradient::Divide => self.divide_gradients(node, g, out),
             Gradient::Softmax { input } => {
                 // The kernel wants grad * output, made beside the result.
                 let product_bytes = layout.numel().saturating_mul(dtype.size());
@@ -385,9 +351,74 @@ impl Inner {
                 }
             }
             Gradient::Flash(shape) => self.flash_gradients(node, g, shape, out),
-            Gradient::Efficient(shape) => self.efficient_gradients(g, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
+        }
+    }
+
+    /// Of operations that most runs do not have: the JavaScript module has them in the part that it loads when it is needed
+    /// (`doors` of xtask).
+    #[inline(never)]
+    fn rare_gradients(&mut self, node: u32, op: Gradient, g: u32, out: &mut [u32; MAX_EDGES]) {
+        let inputs = self.nodes[node as usize].inputs;
+        let (layout, dtype) = self.gradient_like(g);
+        match op {
+            Gradient::LayerNorm => {
+                // native_layer_norm_backward: input, weight, bias
+                for (slot, input) in out.iter_mut().zip(&inputs) {
+                    if let Some(input) = self.input(*input) {
+                        *slot = self.alloc(
+                            Layout::contiguous(input.layout.shape()),
+                            input.dtype,
+                            "layer_norm_backward",
+                        );
+                    }
+                }
+            }
+            Gradient::Pad { dim } => {
+                if let Some(input) = self.input(inputs[0]) {
+                    let part = layout.narrowed(dim, input.layout.shape()[dim]);
+                    out[0] = self.alloc(part.like(), dtype, "constant_pad_nd");
+                }
+            }
+            Gradient::Place => {
+                if let Some(input) = self.input(inputs[0]) {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "select_backward");
+                }
+            }
+            Gradient::LigerNorm { in_place } => self.liger_norm_gradients(node, g, in_place, out),
+            Gradient::LigerSwiglu => self.liger_swiglu_gradients(node, out),
+            Gradient::LigerLoss => self.liger_loss_gradients(node, out),
+            Gradient::Float8(linear) => self.float8_gradients(node, g, linear, out),
+            Gradient::Baddbmm { scaled } => self.baddbmm_gradients(node, g, scaled, out),
+            Gradient::Turn => self.turn_gradient(node, g, out),
+            Gradient::Contiguous => out[0] = self.contiguous_gradient(g),
+            Gradient::Index => self.index_gradient(node, g, out),
+            Gradient::Select => {
+                if let Some(input) = self.input(inputs[0]) {
+                    out[0] = self.alloc(Layout::contiguous(input.layout.shape()), dtype, "zeros");
+                }
+            }
+            Gradient::Clamp { bounds } => self.clamp_gradient(g, bounds, out),
+            Gradient::Gather | Gradient::Repeat => {
+                if let Some(input) = self.input(inputs[0]) {
+                    out[0] = self.alloc(input.layout.dense(), dtype, "sum");
+                }
+            }
+            Gradient::ByResult => self.by_result_gradient(g, out),
+            Gradient::Unbind => self.unbind_gradient(node, g, out),
+            Gradient::Where => self.where_gradients(node, g, out),
+            Gradient::Divide => self.divide_gradients(node, g, out),
+            Gradient::Efficient(shape) => self.efficient_gradients(g, shape, out),
             Gradient::Gemm8bit(gemm) => out[0] = self.gemm_8bit_gradient(g, gemm),
+            _ => {}
+        }
+    }
+
+    /// Layout and dtype of an incoming gradient.
+    fn gradient_like(&self, g: u32) -> (Layout, Dtype) {
+        match g {
+            NONE => (Layout::contiguous(&[]), Dtype::F32),
+            g => (self.records[g as usize].layout, self.records[g as usize].dtype),
         }
     }
 

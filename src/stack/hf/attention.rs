@@ -86,6 +86,7 @@ const MASK_ALIGNMENT: u64 = 8;
 
 /// `convert_boolean_attn_mask`: zero where the mask is true, else minus infinity; for the efficient kernel, rows that are
 /// not aligned are padded (`pad_bias`).
+#[inline(never)]
 fn additive_mask<'t>(plan: &Plan, dtype: Dtype, tape: &'t Tape, padded: bool) -> Tensor<'t> {
     const OP: &str = "scaled_dot_product_attention";
     let (b, s) = (plan.batch, plan.seq);
@@ -100,6 +101,7 @@ fn additive_mask<'t>(plan: &Plan, dtype: Dtype, tape: &'t Tape, padded: bool) ->
 }
 
 /// `sdpa_attention_forward` up to transformers 4.48: every head apart, and everything contiguous.
+#[inline(never)]
 fn sdpa_of_4_48<'t>(
     plan: &Plan,
     q: &Tensor<'t>,

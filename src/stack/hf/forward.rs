@@ -180,6 +180,7 @@ impl<'t> Model<'t> {
     }
 
     /// `get_per_layer_inputs`, then `project_per_layer_inputs` (`Gemma4TextModel`).
+    #[inline(never)]
     fn per_layer_inputs(&self, plan: &Plan, batch: &Batch<'t>, embeds: &Tensor<'t>) -> Option<Tensor<'t>> {
         let (of_layer, beside) = (plan.arch.per_layer?, self.beside.as_ref()?);
         let tape = embeds.tape();
@@ -224,7 +225,10 @@ impl<'t> Model<'t> {
         if plan.arch.family.multiplies_embeddings() {
             embeds = embeds.scale();
         }
-        let per_layer = self.per_layer_inputs(plan, batch, &embeds);
+        let per_layer = match plan.arch.per_layer {
+            Some(_) => self.per_layer_inputs(plan, batch, &embeds),
+            None => None,
+        };
         let positions = position_ids(tape, plan);
         let cache = plan.use_cache.then(|| Rc::new(Cache::new(tape)));
         let padding = batch.mask.as_ref();

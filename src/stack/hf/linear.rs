@@ -82,30 +82,12 @@ impl<'t> Linear<'t> {
 
     fn base_forward(&self, x: &Tensor<'t>) -> Tensor<'t> {
         match &self.base {
-            Base::Plain(weight) if self.float8 => {
-                // `Float8Linear.forward`
-                let x = x.tape().autocast().map_or_else(|| x.clone(), |dtype| x.to(dtype));
-                let out = x.float8_linear(weight);
-                match &self.bias {
-                    Some(bias) => out.add(&bias.to(out.dtype())),
-                    None => out,
-                }
-            }
+            Base::Plain(weight) if self.float8 => self.float8_forward(x, weight),
             Base::Plain(weight) => x.linear(weight, self.bias.as_ref()),
             Base::EightBit { .. } => x.matmul_8bit(self.inputs, self.outputs),
             // Below Unsloth's functions only; a plan that would come here is refused.
             Base::Fused { .. } => x.clone(),
-            Base::Float8 { dtype, .. } => {
-                // `float8_tensor.py: _float8_addmm_impl`: an ordinary product, then the bias.
-                let out = {
-                    let weight = self.dequantized_float8(x.tape(), *dtype);
-                    x.linear(&weight, None)
-                };
-                match &self.bias {
-                    Some(bias) => out.add(bias),
-                    None => out,
-                }
-            }
+            Base::Float8 { dtype, .. } => self.weight_only_forward(x, *dtype),
             Base::FourBit { gemm, compute, .. } => {
                 let dtype = x.dtype();
                 let x = x.to(*compute);
@@ -114,6 +96,30 @@ impl<'t> Linear<'t> {
                 out = out.to(dtype);
                 out
             }
+        }
+    }
+
+    /// `Float8Linear.forward`
+    #[inline(never)]
+    fn float8_forward(&self, x: &Tensor<'t>, weight: &Tensor<'t>) -> Tensor<'t> {
+        let x = x.tape().autocast().map_or_else(|| x.clone(), |dtype| x.to(dtype));
+        let out = x.float8_linear(weight);
+        match &self.bias {
+            Some(bias) => out.add(&bias.to(out.dtype())),
+            None => out,
+        }
+    }
+
+    /// `float8_tensor.py: _float8_addmm_impl`: an ordinary product, then the bias.
+    #[inline(never)]
+    fn weight_only_forward(&self, x: &Tensor<'t>, dtype: Dtype) -> Tensor<'t> {
+        let out = {
+            let weight = self.dequantized_float8(x.tape(), dtype);
+            x.linear(&weight, None)
+        };
+        match &self.bias {
+            Some(bias) => out.add(bias),
+            None => out,
         }
     }
 

@@ -77,6 +77,7 @@ impl<'t> Model<'t> {
     }
 
     /// `LigerForCausalLMLoss` (`liger_kernel/transformers/model/loss_utils.py`).
+    #[inline(never)]
     fn liger_loss(&self, tape: &'t Tape, plan: &Plan, hidden: &Tensor<'t>, counted: bool) -> Tensor<'t> {
         let tokens = plan.batch * plan.seq;
         let rows = hidden.reshape(&[tokens, plan.arch.hidden]);
@@ -90,6 +91,7 @@ impl<'t> Model<'t> {
 }
 
 /// `ForCausalLMLoss` up to transformers 4.48: `logits[..., :-1, :].contiguous()`, which is a view of a single row.
+#[inline(never)]
 fn shifted_loss<'t>(tape: &'t Tape, plan: &Plan, scores: &Tensor<'t>, counted: bool) -> Tensor<'t> {
     let kept = plan.seq.saturating_sub(1);
     let shifted = scores.narrow(1, kept).contiguous();

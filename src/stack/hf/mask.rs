@@ -40,6 +40,7 @@ pub fn causal_mask<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype, window: bool) 
 }
 
 /// `create_recurrent_attention_mask`: the padding mask as it came, where some token is padding.
+#[inline(never)]
 pub fn recurrent_mask<'t>(tape: &'t Tape, plan: &Plan, padding: Option<&Tensor<'t>>) -> Option<Tensor<'t>> {
     let mask = padding.filter(|_| plan.seq > 1)?;
     let _equal = tape.temporary(&[plan.batch, plan.seq], Dtype::Bool, "__eq__");
@@ -75,6 +76,7 @@ fn find_packed_sequences(tape: &Tape, plan: &Plan) {
 }
 
 /// Tokens of padding before each sequence (`create_chunked_causal_mask`).
+#[inline(never)]
 fn left_padding<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
     let (b, s) = (plan.batch, plan.seq);
     if !plan.padding {
@@ -112,6 +114,7 @@ fn same_chunk<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
 }
 
 /// `sdpa_mask`: true where a query may look at a key.
+#[inline(never)]
 fn allowed_keys<'t>(tape: &'t Tape, plan: &Plan, window: bool) -> Tensor<'t> {
     let (b, s) = (plan.batch, plan.seq);
     let _batch = tape.temporary(&[b], Dtype::I64, "arange");

@@ -6,6 +6,14 @@ use crate::replay::{Dtype, Tensor};
 /// The norm of an architecture.
 pub fn norm<'t>(kind: Norm, x: &Tensor<'t>, weight: &Tensor<'t>, bias: Option<&Tensor<'t>>) -> Tensor<'t> {
     match kind {
+        Norm::Rms => rms_norm(x, weight),
+        _ => other_norm(kind, x, weight, bias),
+    }
+}
+
+#[inline(never)]
+fn other_norm<'t>(kind: Norm, x: &Tensor<'t>, weight: &Tensor<'t>, bias: Option<&Tensor<'t>>) -> Tensor<'t> {
+    match kind {
         Norm::RmsInFp32 => rms_norm_in_fp32(x, weight),
         Norm::Centred => centred_norm(x, weight),
         Norm::Layer => x.layer_norm(weight, bias),

@@ -26,8 +26,8 @@ enum Parameters {
 }
 
 impl Parameters {
-    fn for_each<'t>(self, tape: &'t Tape, model: &Model<'t>, mut f: impl FnMut(&Tensor<'t>)) {
-        model.for_each_by_decay(tape, |w, decays| {
+    fn for_each<'t>(self, tape: &'t Tape, model: &Model<'t>, f: &mut dyn FnMut(&Tensor<'t>)) {
+        model.for_each_by_decay(tape, &mut |w, decays| {
             let belongs = match self {
                 Parameters::All => true,
                 Parameters::Decayed => decays,
@@ -53,14 +53,7 @@ impl<'t> States<'t> {
         let first = !self.created;
         self.created = true;
         if plan.optimizer == Optimizer::Adafactor {
-            let (mut names, mut number) = (Names::default(), 0);
-            for &group in groups(plan) {
-                group.for_each(tape, model, |w| {
-                    self.adafactor.update(tape, number, w, &mut names);
-                    number += 1;
-                });
-            }
-            return;
+            return self.step_of_adafactor(tape, model, plan);
         }
         for &group in groups(plan) {
             if first {
@@ -70,13 +63,24 @@ impl<'t> States<'t> {
         }
     }
 
+    #[inline(never)]
+    fn step_of_adafactor(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan) {
+        let (mut names, mut number) = (Names::default(), 0);
+        for &group in groups(plan) {
+            group.for_each(tape, model, &mut |w| {
+                self.adafactor.update(tape, number, w, &mut names);
+                number += 1;
+            });
+        }
+    }
+
     /// The states, as after the first step.
     pub fn create_all(&mut self, tape: &'t Tape, model: &Model<'t>, plan: &Plan) {
         self.created = true;
         for &group in groups(plan) {
             self.create(tape, model, plan, group);
             if plan.optimizer == Optimizer::Adafactor {
-                group.for_each(tape, model, |w| self.adafactor.create(tape, w, true));
+                group.for_each(tape, model, &mut |w| self.adafactor.create(tape, w, true));
             }
         }
     }
@@ -88,7 +92,7 @@ impl<'t> States<'t> {
             self.tensors
                 .push(tape.tensor(shape, dtype, Category::OptimizerStates, name));
         };
-        group.for_each(tape, model, |w| {
+        group.for_each(tape, model, &mut |w| {
             let layout = w.layout();
             let (shape, n) = (layout.shape(), layout.numel());
             match optimizer {
@@ -156,12 +160,12 @@ fn groups(plan: &Plan) -> &'static [Parameters] {
 fn update<'t>(tape: &'t Tape, model: &Model<'t>, plan: &Plan, group: Parameters) {
     let list = |op| {
         let mut made = Vec::new();
-        group.for_each(tape, model, |w| {
+        group.for_each(tape, model, &mut |w| {
             made.push(tape.temporary(w.layout().shape(), w.dtype(), op));
         });
         // Each is dropped inside the group of layers that it was made in.
         let mut made = made.into_iter();
-        group.for_each(tape, model, |_| drop(made.next()));
+        group.for_each(tape, model, &mut |_| drop(made.next()));
     };
     match plan.optimizer {
         // `_multi_tensor_adamw`: torch._foreach_sqrt(exp_avg_sqs) makes a list as large as one state.
@@ -176,7 +180,7 @@ fn update<'t>(tape: &'t Tape, model: &Model<'t>, plan: &Plan, group: Parameters)
             // `_single_tensor_adamw`: denom = (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps); the name keeps
             // the last weight's until the next is made.
             let mut denominator = None;
-            group.for_each(tape, model, |w| {
+            group.for_each(tape, model, &mut |w| {
                 let root = tape.temporary(w.layout().shape(), w.dtype(), "sqrt");
                 let next = tape.temporary(w.layout().shape(), w.dtype(), "div");
                 drop(root);

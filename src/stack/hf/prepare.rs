@@ -5,6 +5,7 @@ use super::model::{Model, Module};
 use super::weight_adapter::{WeightAdapter, adapter};
 use super::{biases, dora};
 use crate::estimate::Category;
+use crate::model::Family;
 use crate::plan::Plan;
 use crate::replay::{Dtype, Group, Tape, Tensor};
 use crate::scenario::{Checkpointing, Stack};
@@ -26,7 +27,7 @@ impl<'t> Model<'t> {
             Some(_) => self.add_adapters(tape, plan),
         }
         // A layer of which only the weight is read asks no adapter (`Gemma3nTextAltUp.correct`).
-        if plan.lora.is_some() {
+        if plan.lora.is_some() && plan.arch.family == Family::Gemma3n {
             for layer in &mut self.layers {
                 for (name, linear) in layer.linears_mut() {
                     if let ("correction_coefs", Some(unasked)) = (name, &linear.lora) {
@@ -127,7 +128,9 @@ impl<'t> Model<'t> {
                 }
             });
         }
-        self.save_modules(tape, plan, lora.saves);
+        if lora.saves != [false; 2] {
+            self.save_modules(tape, plan, lora.saves);
+        }
         for layer in self.modules_mut() {
             layer.on(tape, |layer| {
                 for (_, module) in &mut layer.parts {
@@ -153,6 +156,7 @@ impl<'t> Model<'t> {
     }
 
     /// `ModulesToSaveWrapper`: a copy is trained, the module itself stays.
+    #[inline(never)]
     fn save_modules(&mut self, tape: &'t Tape, plan: &Plan, [embed, head]: [bool; 2]) {
         tape.enter_group(Group::default());
         let copy = |of: &Tensor<'t>| {

@@ -64,6 +64,7 @@ pub fn four_bit<'t>(
 
 /// Experts as a 4-bit checkpoint holds them, a weight each: packed weights, and what their quantization needs, both of all
 /// experts together.
+#[inline(never)]
 pub fn experts<'t>(tape: &'t Tape, count: u64, elements: u64) -> (Tensor<'t>, Tensor<'t>) {
     const ROUND: u64 = 512;
     let scales = elements.div_ceil(Storage::BNB_BLOCK);
@@ -94,6 +95,7 @@ pub fn mxfp4<'t>(tape: &'t Tape, elements: u64) -> (Tensor<'t>, Tensor<'t>) {
 }
 
 /// A linear weight as `Int8Params.to("cuda")` makes it: through fp16 (`nn/modules.py: Int8Params._quantize`).
+#[inline(never)]
 pub fn eight_bit<'t>(tape: &'t Tape, inputs: u64, outputs: u64) -> Base<'t> {
     const OP: &str = "int8_vectorwise_quant";
     let _half = tape.temporary(&[outputs, inputs], Dtype::F16, "to");
@@ -106,6 +108,7 @@ pub fn eight_bit<'t>(tape: &'t Tape, inputs: u64, outputs: u64) -> Base<'t> {
 
 /// A linear weight as `quantize_(module, Float8WeightOnlyConfig())` makes it: a scale a row, then the data, by way of fp32
 /// (`torchao/quantization/quantize_/workflows/float8/float8_tensor.py: Float8Tensor.from_hp`).
+#[inline(never)]
 pub fn float8<'t>(tape: &'t Tape, dtype: Dtype, inputs: u64, outputs: u64) -> Base<'t> {
     let shape = [outputs, inputs];
     let original = tape.temporary(&shape, dtype, "empty");
@@ -138,6 +141,7 @@ pub fn float8<'t>(tape: &'t Tape, dtype: Dtype, inputs: u64, outputs: u64) -> Ba
 
 /// A linear weight as a checkpoint holds it: data, then scales. Unsloth writes FP8 checkpoints itself where there is none
 /// (`loader_utils.py: _offline_quantize_to_fp8`).
+#[inline(never)]
 pub fn stored<'t>(tape: &'t Tape, storage: Storage, dtype: Dtype, inputs: u64, outputs: u64) -> Base<'t> {
     let load = |tensor: Stored| {
         let category = match tensor.kind {

@@ -102,6 +102,7 @@ pub fn rotate_complex<'t>(q: &Tensor<'t>, k: &Tensor<'t>, shared: &Shared<'t>) -
 }
 
 /// `DeepseekV2RotaryEmbedding.forward`: a complex number for each position and frequency.
+#[inline(never)]
 fn complex_table<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
     let (s, d) = (plan.seq, plan.arch.attention.rotary_dim);
     tape.within("rotary_emb", || {
@@ -119,6 +120,7 @@ fn complex_table<'t>(tape: &'t Tape, plan: &Plan) -> Tensor<'t> {
 }
 
 /// `Qwen3_5TextRotaryEmbedding.forward`: tables for each sequence, from those of three kinds of positions.
+#[inline(never)]
 fn section_tables<'t>(tape: &'t Tape, plan: &Plan, dtype: Dtype) -> (Tensor<'t>, Tensor<'t>) {
     let (b, s, d) = (plan.batch, plan.seq, plan.arch.attention.rotary_dim);
     tape.within("rotary_emb", || {

@@ -46,6 +46,7 @@ pub fn train<'t>(
     }
 }
 
+#[inline(never)]
 fn train_with_loop<'t>(
     tape: &'t Tape,
     plan: &Plan,

@@ -4,7 +4,6 @@ use super::combobox::{Entry, grouped, use_combobox};
 use super::desk::Desk;
 use super::piece::piece;
 use crate::catalog;
-use crate::model::unsupported_reason;
 use crate::scenario::{ModelRef, Scenario};
 use crate::web::state::Action;
 use crate::words::{gib1, params};
@@ -98,7 +97,7 @@ fn model(model: &catalog::Model) -> Entry {
     let detail = format!("{owner} · {license}");
     let size = params(model.computed_params);
     let mut entry = Entry::new(&model.id, model.name(), &model.family, size, detail);
-    entry.refused = unsupported_reason(&model.config);
+    entry.refused = model.refused();
     entry
 }
 

@@ -3,7 +3,7 @@
 use super::layer::{Layer, Module};
 use super::{BESIDE, weight};
 use crate::estimate::Category;
-use crate::model::{Correction, Family, PartKind};
+use crate::model::{Correction, Family, Part, PartKind};
 use crate::plan::{Plan, Storage};
 use crate::replay::{Dtype, Tape, Tensor};
 use crate::stack::hf::linear::{Base, Linear};
@@ -81,34 +81,49 @@ impl<'t> Layer<'t> {
                 }
             };
             self.parts.push((part, module));
-            if part.path == "embed_tokens_per_layer" {
-                self.scale = Some(tape.tensor(&[], plan.dtype, Category::Buffers, "embed_scale"));
-            }
-            if part.path == "altup.correct_output_scale" {
-                self.scale = Some(tape.tensor(&[], plan.dtype, Category::Buffers, "router_input_scale"));
-            }
-            // `beta` and `eps` (`XIELUActivation.__init__`)
-            if part.path == "mlp.act_fn.alpha_n" {
-                let numbers =
-                    ["beta", "eps"].map(|name| tape.tensor(&[], plan.dtype, Category::Buffers, name));
-                self.buffers.extend(numbers);
-            }
-            // `e_score_correction_bias`, a buffer in fp32 of the router that it corrects.
-            let correction = plan.arch.corrections(self.index.into());
-            let behind = match plan.arch.family {
-                Family::MiniMaxM2 => "mlp.experts.down_proj",
-                _ => "mlp.gate.weight",
-            };
-            if part.path == behind && correction > 0 {
-                let groups = plan.arch.experts.as_ref().and_then(|experts| experts.groups);
-                let dtype = match groups.and_then(|groups| groups.correction) {
-                    Some(Correction::Fp32) => Dtype::F32,
-                    _ => plan.dtype,
-                };
-                let bias = tape.tensor(&[correction], dtype, Category::Buffers, "buffer");
-                self.buffers.push(bias);
+            if plan.arch.family != Family::Llama {
+                self.load_buffers_behind(tape, plan, part);
             }
         }
+        if plan.arch.family != Family::Llama {
+            self.load_buffers(tape, plan);
+        }
+    }
+
+    /// What some families hold beside a part.
+    #[inline(never)]
+    fn load_buffers_behind(&mut self, tape: &'t Tape, plan: &Plan, part: Part) {
+        if part.path == "embed_tokens_per_layer" {
+            self.scale = Some(tape.tensor(&[], plan.dtype, Category::Buffers, "embed_scale"));
+        }
+        if part.path == "altup.correct_output_scale" {
+            self.scale = Some(tape.tensor(&[], plan.dtype, Category::Buffers, "router_input_scale"));
+        }
+        // `beta` and `eps` (`XIELUActivation.__init__`)
+        if part.path == "mlp.act_fn.alpha_n" {
+            let numbers = ["beta", "eps"].map(|name| tape.tensor(&[], plan.dtype, Category::Buffers, name));
+            self.buffers.extend(numbers);
+        }
+        // `e_score_correction_bias`, a buffer in fp32 of the router that it corrects.
+        let correction = plan.arch.corrections(self.index.into());
+        let behind = match plan.arch.family {
+            Family::MiniMaxM2 => "mlp.experts.down_proj",
+            _ => "mlp.gate.weight",
+        };
+        if part.path == behind && correction > 0 {
+            let groups = plan.arch.experts.as_ref().and_then(|experts| experts.groups);
+            let dtype = match groups.and_then(|groups| groups.correction) {
+                Some(Correction::Fp32) => Dtype::F32,
+                _ => plan.dtype,
+            };
+            let bias = tape.tensor(&[correction], dtype, Category::Buffers, "buffer");
+            self.buffers.push(bias);
+        }
+    }
+
+    /// What some families hold beside all parts.
+    #[inline(never)]
+    fn load_buffers(&mut self, tape: &'t Tape, plan: &Plan) {
         if plan.arch.family == Family::Gemma3n && self.index == BESIDE {
             let numbers = ["per_layer_projection_scale", "per_layer_input_scale"];
             let numbers = numbers.map(|name| tape.tensor(&[], plan.dtype, Category::Buffers, name));

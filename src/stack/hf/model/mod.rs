@@ -132,16 +132,16 @@ impl<'t> Model<'t> {
 
     /// Calls `f` with every unpacked weight in the order of `model.parameters()`, inside its group.
     pub fn for_each_weight(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>)) {
-        self.for_each_by_decay(tape, |w, _| f(w));
+        self.for_each_by_decay(tape, &mut |w, _| f(w));
     }
 
     /// As [`Model::for_each_weight`], and whether the weight decays in Trainer: no bias and no norm does, by their names
     /// (`transformers/trainer.py: get_decay_parameter_names`).
-    pub fn for_each_by_decay(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>, bool)) {
+    pub fn for_each_by_decay(&self, tape: &'t Tape, f: &mut dyn FnMut(&Tensor<'t>, bool)) {
         f(&self.embed, true);
         for layer in &self.layers {
             tape.enter_group(layer.group);
-            layer.for_each_by_decay(&mut f);
+            layer.for_each_by_decay(f);
         }
         tape.enter_group(Group::default());
         f(&self.norm, false);
@@ -149,7 +149,7 @@ impl<'t> Model<'t> {
             f(bias, false);
         }
         if let Some(beside) = &self.beside {
-            beside.for_each_by_decay(&mut f);
+            beside.for_each_by_decay(f);
         }
         if let Some(head) = &self.head {
             f(head, true);
@@ -166,7 +166,7 @@ impl<'t> Model<'t> {
 
     /// As [`Model::for_each_weight`], the trained ones.
     pub fn for_each_trained(&self, tape: &'t Tape, mut f: impl FnMut(&Tensor<'t>)) {
-        self.for_each_weight(tape, |w| {
+        self.for_each_by_decay(tape, &mut |w, _| {
             if w.requires_grad() {
                 f(w);
             }
