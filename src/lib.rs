@@ -25,7 +25,7 @@ mod json;
 pub mod model;
 #[cfg(feature = "module")]
 pub mod module;
-#[cfg(any(feature = "app", feature = "module"))]
+#[cfg(feature = "app")]
 mod parts;
 pub mod plan;
 pub mod quant;

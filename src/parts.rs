@@ -1,4 +1,4 @@
-//! Programs for browsers are divided: `cargo xtask` splits what the linker wrote, its `divide` tells how. The first part
+//! The page's program is divided: `cargo xtask` splits what the linker wrote, its `divide` tells how. The first part
 //! has what most runs take, the rest is loaded when it is needed.
 
 use crate::model::Architecture;

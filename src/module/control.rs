@@ -2,7 +2,6 @@
 
 use super::view::cards;
 use crate::catalog;
-use crate::model::unsupported_reason;
 use crate::scenario::{
     Checkpointing, FieldError, Method, ModelRef, Optimizer, Scenario, Stack, WeightFormat,
 };
@@ -150,9 +149,7 @@ fn models(scenario: &Scenario) -> Vec<Choice> {
         label: "the link's own model",
         group: "",
     });
-    let known = catalog::models()
-        .iter()
-        .filter(|model| unsupported_reason(&model.config).is_none());
+    let known = catalog::models().iter().filter(|model| model.refused().is_none());
     let known = known.map(|model| Choice {
         value: &model.id,
         label: &model.id,

@@ -6,12 +6,10 @@
 mod control;
 mod failure;
 mod given;
-mod rest;
 mod view;
 
 pub use control::{Choice, Control};
 pub use failure::{Failure, Kind};
-pub use rest::rest_is_here;
 pub use view::{ShownPart, Variant, View};
 
 use crate::advise::solve::{Sought, answers};
@@ -22,6 +20,11 @@ use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Smaller than the standard library's, and as quick.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
 
 /// What every function gives: a value, or a [`Failure`] as the value that is thrown.
 type Given = Result<JsValue, JsValue>;
@@ -40,7 +43,6 @@ fn plain<T: Serialize>(value: &T) -> Given {
 #[wasm_bindgen(unchecked_return_type = "Estimate")]
 pub fn estimate(#[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str) -> Given {
     let scenario = given::scenario(scenario)?;
-    rest::see(&scenario, false).map_err(Failure::thrown)?;
     plain(&crate::estimate::estimate(&scenario).map_err(Failure::thrown_by)?)
 }
 
@@ -51,15 +53,14 @@ pub fn advise(
     #[wasm_bindgen(js_name = "accuracyDrops", unchecked_optional_param_type = "boolean")]
     accuracy_drops: Option<bool>,
 ) -> Given {
-    let scenario = given::scenario(scenario)?;
-    rest::see(&scenario, true).map_err(Failure::thrown)?;
-    advice(&scenario, Observed { accuracy_drops })
+    advice(scenario, accuracy_drops)
 }
 
 /// A door to the rest of the program.
 #[inline(never)]
-fn advice(scenario: &Scenario, observed: Observed) -> Given {
-    plain(&advise::advise(scenario, observed).map_err(Failure::thrown_by)?)
+fn advice(scenario: &str, accuracy_drops: Option<bool>) -> Given {
+    let scenario = given::scenario(scenario)?;
+    plain(&advise::advise(&scenario, Observed { accuracy_drops }).map_err(Failure::thrown_by)?)
 }
 
 /// The longest sequence, the largest micro-batch, rank or model that fits the card, or the smallest and the cheapest card;
@@ -70,19 +71,18 @@ pub fn solve(
     #[wasm_bindgen(unchecked_optional_param_type = "SolveQuestion")] question: Option<String>,
     #[wasm_bindgen(unchecked_optional_param_type = "string")] family: Option<String>,
 ) -> Given {
+    solution(scenario, question.as_deref(), family.as_deref())
+}
+
+/// A door to the rest of the program.
+#[inline(never)]
+fn solution(scenario: &str, question: Option<&str>, family: Option<&str>) -> Given {
     let scenario = given::scenario(scenario)?;
     let sought: Vec<Sought> = match question {
         Some(question) => vec![question.parse().map_err(Failure::thrown_by)?],
         None => Vec::new(),
     };
-    rest::see(&scenario, true).map_err(Failure::thrown)?;
-    solution(&scenario, &sought, family.as_deref())
-}
-
-/// A door to the rest of the program.
-#[inline(never)]
-fn solution(scenario: &Scenario, sought: &[Sought], family: Option<&str>) -> Given {
-    plain(&answers(scenario, sought, family).map_err(Failure::thrown_by)?)
+    plain(&answers(&scenario, &sought, family).map_err(Failure::thrown_by)?)
 }
 
 /// The models that are known by name.
@@ -121,7 +121,6 @@ pub fn to_url(
 #[wasm_bindgen(unchecked_return_type = "View")]
 pub fn view(#[wasm_bindgen(unchecked_param_type = "ScenarioInput | string")] scenario: &str) -> Given {
     let scenario = given::scenario(scenario)?;
-    rest::see(&scenario, false).map_err(Failure::thrown)?;
     plain(&view::view(&scenario).map_err(Failure::thrown_by)?)
 }
 

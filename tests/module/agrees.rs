@@ -1,6 +1,6 @@
 //! The same scenario, natively and across the border.
 
-use crate::node::{file, package, printed};
+use crate::node::answers;
 use plimsoll::advise::solve::{self, Sought};
 use plimsoll::catalog;
 use plimsoll::estimate::{EstimateError, estimate, peak_allocated};
@@ -11,7 +11,6 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use std::process::Command;
 
 /// Sound ones; those that are refused on the way are compared too, up to so many.
 const SOUND: usize = 200;
@@ -47,7 +46,7 @@ prop_compose! {
 }
 
 /// The same ones every time: those that are modelled, and those that are not.
-fn scenarios() -> (Vec<Scenario>, Vec<Scenario>) {
+pub fn scenarios() -> (Vec<Scenario>, Vec<Scenario>) {
     let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), seed);
     let strategy = a_scenario();
@@ -63,21 +62,8 @@ fn scenarios() -> (Vec<Scenario>, Vec<Scenario>) {
     (sound, refused)
 }
 
-/// Asks Node: a line of JSON each way.
-fn answers(questions: &[Value]) -> Vec<Value> {
-    let lines: Vec<_> = questions.iter().map(Value::to_string).collect();
-    let script = file("tests/module/answer.mjs");
-    let printed = printed(Command::new("node").arg(script).arg(package()), lines.join("\n"));
-    let answers: Vec<Value> = printed
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(answers.len(), questions.len());
-    answers
-}
-
 /// What the module is expected to throw.
-fn thrown(error: &EstimateError) -> Value {
+pub fn thrown(error: &EstimateError) -> Value {
     let (kind, problems) = match error {
         EstimateError::Invalid(problems) => ("invalid", problems.clone()),
         EstimateError::NotModelled(_) => ("not_modelled", Vec::new()),

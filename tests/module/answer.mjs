@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const module = await import(pathToFileURL(`${process.argv[2]}/node.js`));
-await module.default();
+await module.default({ rest: process.argv[3] !== "first" });
 
 function answered(call, given) {
   try {

@@ -1,5 +1,6 @@
 //! Node, and the package as `cargo xtask` has built it.
 
+use serde_json::Value;
 use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,31 @@ pub fn printed(command: &mut Command, input: String) -> String {
         String::from_utf8_lossy(&output.stdout)
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Asks the module: a line of JSON each way.
+pub fn answers(questions: &[Value]) -> Vec<Value> {
+    answers_of("whole", questions)
+}
+
+/// Asks the module without its rest.
+pub fn first_answers(questions: &[Value]) -> Vec<Value> {
+    answers_of("first", questions)
+}
+
+fn answers_of(part: &str, questions: &[Value]) -> Vec<Value> {
+    let lines: Vec<_> = questions.iter().map(Value::to_string).collect();
+    let script = file("tests/module/answer.mjs");
+    let printed = printed(
+        Command::new("node").arg(script).arg(package()).arg(part),
+        lines.join("\n"),
+    );
+    let answers: Vec<Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(answers.len(), questions.len());
+    answers
 }
 
 fn finished(command: &mut Command, input: String) -> Output {

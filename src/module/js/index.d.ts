@@ -41,8 +41,9 @@ export interface InitOptions {
   /** The wasm, where it does not lie beside the module: its address, its bytes, or it compiled. */
   wasm?: InitInput | Promise<InitInput>;
   /**
-   * The rest of the wasm, which is loaded with it: other stacks than Hugging Face's, other families than Llama's kin,
-   * `advise` and `solve`. `false` leaves it out until `loadRest()`; otherwise where it is, when it does not lie beside the module.
+   * The rest of the wasm, which is loaded with it: all but what answers usual runs of Llama's kin under Hugging Face's
+   * stack, reads links and lists models and cards. `false` leaves it out until `loadRest()`; otherwise where it is, when
+   * it does not lie beside the module.
    */
   rest?: boolean | RestInput | Promise<RestInput>;
   /** The catalogs to load; all of them unless said otherwise. `[]` loads none: supply your own rows. */

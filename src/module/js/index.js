@@ -23,6 +23,7 @@ const failed = (field, problem) =>
 
 let started;
 const catalogs = new Map();
+const supplied = new Map();
 
 async function supply(name) {
   if (!Object.hasOwn(CATALOGS, name)) {
@@ -35,9 +36,9 @@ async function supply(name) {
 
 // The wasm is divided: the first part has what the second uses among its exports, the name of one of them is that of the
 // pair, and the second part puts its functions into the first one's table.
+let whole = false;
 async function bring(source) {
-  const first = await started;
-  const pair = Object.keys(first).find((name) => name.startsWith("$$"));
+  const pair = Object.keys(await started).find((name) => name.startsWith("$$"));
   if (pair) {
     source = await (source ?? new URL("./plimsoll_rest.wasm", import.meta.url));
     if (typeof source === "string" || source instanceof URL || source instanceof Request) source = await fetch(source);
@@ -45,9 +46,18 @@ async function bring(source) {
       if (!source.ok) throw new Error(`${source.url}: ${source.status}`);
       source = await source.arrayBuffer();
     }
-    await WebAssembly.instantiate(source, { [pair]: first });
+    const second = await WebAssembly.compile(source);
+    new WebAssembly.Instance(second, { [pair]: wasm.initSync() });
   }
-  wasm.restIsHere();
+  whole = true;
+}
+
+// Where the first part would call the second it stops in the middle: it begins anew, with the catalogs that it had.
+function stopped() {
+  wasm.__wbg_reset_state();
+  for (const [name, json] of supplied) wasm.supplyCatalog(name, json);
+  const message = "this takes the rest of the module: await loadRest() first";
+  return new PlimsollError({ kind: "not_loaded", message, problems: [] });
 }
 
 let rest;
@@ -93,6 +103,7 @@ const guarded =
     try {
       return call(...given);
     } catch (thrown) {
+      if (thrown instanceof WebAssembly.RuntimeError && !whole) throw stopped();
       throw thrown?.problems && !(thrown instanceof Error) ? new PlimsollError(thrown) : thrown;
     }
   };
@@ -112,4 +123,7 @@ export const parseUrl = guarded(wasm.parseUrl);
 export const models = guarded(wasm.models);
 export const gpus = guarded(wasm.gpus);
 export const version = guarded(wasm.version);
-export const supplyCatalog = guarded(wasm.supplyCatalog);
+export const supplyCatalog = guarded((name, json) => {
+  wasm.supplyCatalog(name, json);
+  supplied.set(name, json);
+});
