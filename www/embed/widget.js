@@ -18,14 +18,14 @@ function plimsoll() {
   return module;
 }
 
-// The view of a scenario; most need only what the module begins with.
-async function viewOf(loaded, scenario) {
+// What a call gives; most need only what the module begins with.
+async function given(loaded, call) {
   try {
-    return loaded.view(scenario);
+    return call();
   } catch (problem) {
     if (problem.kind !== "not_loaded") throw problem;
     await loaded.loadRest();
-    return loaded.view(scenario);
+    return call();
   }
 }
 
@@ -132,10 +132,11 @@ export class PlimsollWidget extends HTMLElement {
 
   async #answer(loaded, turn) {
     try {
-      const { scenario, problems, notices } = loaded.parseUrl(this.scenario);
+      const { scenario, problems, notices } = await given(loaded, () => loaded.parseUrl(this.scenario));
       if (problems.length > 0) return this.#fail(problems);
-      const [controls, unknown] = loaded.controls(scenario, this.getAttribute("controls") ?? "");
-      const view = await viewOf(loaded, scenario);
+      const names = this.getAttribute("controls") ?? "";
+      const [controls, unknown] = await given(loaded, () => loaded.controls(scenario, names));
+      const view = await given(loaded, () => loaded.view(scenario));
       if (turn !== this.#turn) return;
       this.#view = view;
       this.#link = this.#view.link;
@@ -163,7 +164,7 @@ export class PlimsollWidget extends HTMLElement {
       await new Promise((resolve) => setTimeout(resolve));
       if (turn !== this.#turn || !this.isConnected) return;
       try {
-        rows[i] = { variant, view: variant.own ? this.#view : await viewOf(loaded, variant.link) };
+        rows[i] = { variant, view: variant.own ? this.#view : await given(loaded, () => loaded.view(variant.link)) };
       } catch (problem) {
         rows[i] = { variant, reason: problem.problems?.[0]?.problem ?? problem.message.replace("not modelled: ", "") };
       }
