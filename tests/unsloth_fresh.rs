@@ -52,7 +52,7 @@ fn reserved_is_near_where_no_head_is_trained() {
             .as_ref()
             .is_ok_and(|run| !run.lora.modules_to_save.is_empty());
         let most = match &*row.id {
-            _ if trains_head => 11.0,
+            _ if trains_head => 6.0,
             "v-fm-drop-long" => 10.0,
             // Rounding the head's weight, half a gigabyte, leaves a hole that is not explained.
             "t-q-fp8-int4" => 6.0,

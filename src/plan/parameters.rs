@@ -92,15 +92,11 @@ impl Plan {
         both && self.arch.tied && self.stack == Stack::Unsloth
     }
 
-    /// Unsloth: does the weight that embedding and head share become two, because one of them is trained? With its own
-    /// checkpointing the frozen original of that one is put on the disk first.
-    pub fn splits_tied_weight(&self) -> bool {
-        let one = self
-            .lora
-            .as_ref()
-            .is_some_and(|lora| lora.saves[0] != lora.saves[1]);
-        one && self.arch.tied
-            && self.stack == Stack::Unsloth
+    /// Unsloth's own checkpointing: are the originals of a trained embedding and head put on the disk, where their copies
+    /// are read from (`unsloth/models/llama.py: get_peft_model, offload_output_embeddings`)?
+    pub fn saves_on_disk(&self) -> bool {
+        let any = self.lora.as_ref().is_some_and(|lora| lora.saves != [false; 2]);
+        any && self.stack == Stack::Unsloth
             && !self.generic
             && self.release == Release::Current
             && self.checkpointing == Checkpointing::Unsloth

@@ -128,7 +128,7 @@ impl<'t> Model<'t> {
                 }
             });
         }
-        if lora.saves != [false; 2] {
+        if lora.saves != [false; 2] && !plan.saves_on_disk() {
             self.save_modules(tape, plan, lora.saves);
         }
         for layer in self.modules_mut() {
@@ -177,7 +177,9 @@ impl<'t> Model<'t> {
         if embed {
             self.replaced
                 .push(std::mem::replace(&mut self.embed, copy(&original)));
-            self.head.get_or_insert_with(|| original.clone());
+            if !plan.trains_tied_weight() {
+                self.head.get_or_insert_with(|| original.clone());
+            }
             // Its buffer is copied with it, by way of a first element.
             if let Some(scale) = &self.embed_scale {
                 let copied = tape.tensor(&[], scale.dtype(), Category::Buffers, "__deepcopy__");
@@ -185,7 +187,7 @@ impl<'t> Model<'t> {
                 self.replaced.extend(self.embed_scale.replace(copied));
             }
         }
-        if head {
+        if head && !plan.trains_tied_weight() {
             let of = self.head.clone().unwrap_or(original);
             self.replaced.extend(self.head.replace(copy(&of)));
             if let Some(bias) = self.head_bias.take() {

@@ -97,21 +97,59 @@ impl<'t> Model<'t> {
             // models that are forced into fp32.
             self.base.norms_to_fp32(tape);
         }
-        self.base.prepare(tape, plan);
-        if plan.trains_tied_weight() {
-            self.base.head = None;
+        if plan.saves_on_disk() {
+            self.put_on_disk(tape, plan);
         }
-        if plan.splits_tied_weight() {
-            // What is trained was read from the disk again, and Trainer moves the original to the card
-            // (`unsloth/models/llama.py: get_peft_model, offload_output_embeddings`).
-            let shape = self.base.embed.layout();
-            let original = tape.tensor(shape.shape(), plan.dtype, Category::Weights, "to");
-            self.base.replaced.push(original);
+        self.base.prepare(tape, plan);
+        if plan.saves_on_disk() {
+            self.read_from_disk(tape, plan);
         }
         self.base.input_requires_grad = true;
         self.untie_fakes(tape, plan);
         if plan.reference {
             self.add_reference(tape);
+        }
+    }
+
+    /// The originals of a trained embedding and head leave the card before adapters come. One that both share stays for
+    /// the other.
+    fn put_on_disk(&mut self, tape: &'t Tape, plan: &Plan) {
+        let [embed, head] = plan.lora.as_ref().map_or([false; 2], |lora| lora.saves);
+        let nothing = || tape.tensor(&[0], plan.dtype, Category::Weights, "to");
+        if embed && (head || self.base.head.is_some()) {
+            self.base.embed = nothing();
+        }
+        if head && self.base.head.is_some() {
+            self.base.head = Some(nothing());
+        }
+    }
+
+    /// What is trained, in fp32 where the rest is fp16, and the originals, which Trainer moves to the card again.
+    fn read_from_disk(&mut self, tape: &'t Tape, plan: &Plan) {
+        let [embed, head] = plan.lora.as_ref().map_or([false; 2], |lora| lora.saves);
+        let shape = [plan.arch.vocab, plan.arch.hidden];
+        let trained = || {
+            let dtype = match plan.dtype {
+                Dtype::F16 => Dtype::F32,
+                dtype => dtype,
+            };
+            let weight = tape.tensor(&shape, dtype, Category::Adapters, "to");
+            weight.set_requires_grad(true);
+            weight
+        };
+        if embed {
+            let original = std::mem::replace(&mut self.base.embed, trained());
+            if !plan.trains_tied_weight() {
+                self.base.head.get_or_insert(original);
+            }
+        }
+        let head = head && !plan.trains_tied_weight();
+        if head {
+            self.base.head = Some(trained());
+        }
+        for _ in [embed, head].into_iter().filter(|saved| *saved) {
+            let original = tape.tensor(&shape, plan.dtype, Category::Weights, "to");
+            self.base.replaced.push(original);
         }
     }
 
