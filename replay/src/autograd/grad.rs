@@ -316,8 +316,7 @@ impl Inner {
             | Gradient::Unbind
             | Gradient::Where
             | Gradient::Divide
-            | Gradient::Efficient(_)
-            | Gradient::Gemm8bit(_) => self.rare_gradients(node, op, g, out),
+            | Gradient::Efficient(_) => self.rare_gradients(node, op, g, out),
             Gradient::Linear(_)
             | Gradient::Split
             | Gradient::LigerRope
@@ -352,6 +351,7 @@ impl Inner {
             }
             Gradient::Flash(shape) => self.flash_gradients(node, g, shape, out),
             Gradient::Gemm4bit(gemm) => out[0] = self.gemm_4bit_gradient(g, gemm),
+            Gradient::Gemm8bit(gemm) => out[0] = self.gemm_8bit_gradient(g, gemm),
         }
     }
 
@@ -409,7 +409,6 @@ impl Inner {
             Gradient::Where => self.where_gradients(node, g, out),
             Gradient::Divide => self.divide_gradients(node, g, out),
             Gradient::Efficient(shape) => self.efficient_gradients(g, shape, out),
-            Gradient::Gemm8bit(gemm) => out[0] = self.gemm_8bit_gradient(g, gemm),
             _ => {}
         }
     }
