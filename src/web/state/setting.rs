@@ -1,8 +1,8 @@
 //! The closed choices and switches of the form.
 
 use crate::scenario::{
-    AdapterDtype, Attention, Autocast, Checkpointing, FieldError, Float8, Harness, Loader, Method, Optimizer,
-    Release, Scenario, SdpaBackend, Stack, Transformers, WeightFormat,
+    AdapterDtype, Attention, Autocast, BaseDtype, Checkpointing, FieldError, Float8, Harness, Loader, Method,
+    Objective, Optimizer, Qat, Release, Scenario, SdpaBackend, Stack, Transformers, WeightFormat,
 };
 
 /// One value that a setting offers.
@@ -47,6 +47,12 @@ pub enum Setting {
     Transformers,
     /// The release of Unsloth.
     Release,
+    /// Dtype of what is not quantized.
+    Dtype,
+    /// What is learned.
+    Objective,
+    /// Quantization-aware training.
+    Qat,
 }
 
 macro_rules! settings {
@@ -99,6 +105,9 @@ settings! {
     Loader, "loader", Loader, loader;
     Transformers, "transformers", Transformers, transformers;
     Release, "release", Release, release;
+    Dtype, "dtype", BaseDtype, dtype;
+    Objective, "objective", Objective, objective;
+    Qat, "qat", Qat, qat;
 }
 
 /// A setting that is on or off.

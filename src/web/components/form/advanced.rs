@@ -27,11 +27,16 @@ pub fn advanced(desk: &Desk) -> Html {
             if scenario.stack == Stack::Unsloth {
                 {radios(desk, Setting::Loader, "Loaded by")}
                 {select(desk, Setting::Release, "Release of Unsloth")}
+                {radios(desk, Setting::Objective, "Learned from")}
+                {select(desk, Setting::Qat, "Quantization-aware training")}
                 {text(desk, Field::Packing, "Packing", "documents packed into each sequence; 1: none")}
                 {switch(desk, Switch::PaddingFree)}
             }
             if scenario.stack == Stack::Hf {
                 {radios(desk, Setting::Transformers, "Release")}
+            }
+            if scenario.weights.is_quantized() {
+                {radios(desk, Setting::Dtype, "Dtype beside quantized weights")}
             }
             {radios(desk, Setting::Harness, "Training loop")}
             {select(desk, Setting::SdpaBackend, "SDPA kernel")}
