@@ -97,8 +97,8 @@ pub fn gpus() -> Given {
     plain(&catalog::listed_gpus())
 }
 
-/// Reads a link of the page, or the part behind its `#`. Never throws: what cannot be used has its default and is
-/// reported.
+/// Reads a link of the page, or the part behind its `#`. Nothing in it is thrown: what cannot be used has its
+/// default and is reported. Without the rest of the module it throws where it would report something.
 #[wasm_bindgen(js_name = "parseUrl", unchecked_return_type = "Parsed")]
 pub fn parse_url(url: &str) -> Given {
     plain(&Scenario::from_fragment(url))
