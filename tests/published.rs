@@ -67,7 +67,7 @@ fn rows_of_other_programs_are_refused_with_the_reason() {
         ),
         (
             "unsloth-nb-002",
-            "layers that are not hand-written, and full fine-tuning, in Unsloth before 2026: not modelled yet",
+            "layers that are not hand-written, and full fine-tuning, in Unsloth before 2026",
         ),
         ("unsloth-ctx-001", "extrapolated, not a run"),
     ] {

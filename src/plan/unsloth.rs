@@ -88,7 +88,7 @@ pub(super) fn check(
     );
     for (used, what) in own.into_iter().chain(shared(s, weights)).chain([qat, dora]) {
         if used {
-            return not_modelled(format!("{what}: not modelled yet"));
+            return not_modelled(what);
         }
     }
     Ok(())
@@ -265,10 +265,10 @@ fn shared(s: &Scenario, weights: &Weights) -> Vec<(bool, &'static str)> {
             !(matches!(
                 weights.storage,
                 Storage::Plain | Storage::FourBit { .. } | Storage::Mxfp4
-            ) || is_fp8(weights.storage))
-                || weights.dtype == Dtype::F32,
-            "Unsloth on weights in this format",
+            ) || is_fp8(weights.storage)),
+            "8-bit weights of bitsandbytes or torchao under Unsloth (load_in_8bit)",
         ),
+        (weights.dtype == Dtype::F32, "fp32 weights under Unsloth"),
         (s.harness != Harness::Trainer, "Unsloth without Trainer"),
         (s.liger, "Liger kernels under Unsloth"),
         (s.padding, "a padding mask under Unsloth"),
