@@ -99,6 +99,16 @@ struct Saved {
     up: u32,
 }
 
+/// What [`Inner::attend`] leaves.
+struct Attended {
+    /// As [`Saved::attention`].
+    saved: [u32; 7],
+    /// As [`Saved::before_norms`].
+    before_norms: [u32; 4],
+    /// Projected queries whose memory is free for what comes next.
+    reused: u32,
+}
+
 const OP: &str = "compiled_layer";
 
 /// Rows and widths, and what makes buffers of them.
@@ -169,6 +179,40 @@ impl Inner {
         [out, lse, state, unused]
     }
 
+    /// Attention over queries, keys and values as they are projected: norms over heads, rotation, repeated heads, the
+    /// kernel.
+    fn attend(
+        &mut self,
+        sizes: &Sizes,
+        shape: &CompiledShape,
+        [queries, keys, mut values]: [u32; 3],
+    ) -> Attended {
+        let (q, k) = (sizes.queries, sizes.keys);
+        let [turned_queries, mut turned_keys] = [self.buffer(sizes, q), self.buffer(sizes, k)];
+        let mut before_norms = [NONE; 4];
+        let mut reused = NONE;
+        if shape.head_norms {
+            let s = &shape.attention;
+            let reciprocals = [s.heads, s.kv_heads].map(|heads| self.fp32(sizes.rows * heads));
+            before_norms = [queries, keys, reciprocals[0], reciprocals[1]];
+        } else {
+            self.release(keys);
+            reused = queries;
+        }
+        if shape.repeats() {
+            for one in [&mut turned_keys, &mut values] {
+                self.release(*one);
+                *one = self.buffer(sizes, q);
+            }
+        }
+        let [out, lse, state, unused] = self.flash_results(sizes, &shape.attention);
+        Attended {
+            saved: [turned_queries, turned_keys, values, out, lse, state, unused],
+            before_norms,
+            reused,
+        }
+    }
+
     /// The graph without gradients: Inductor plans one pool of the MLP's width and reuses it.
     fn compiled_inference(&mut self, sizes: &Sizes, shape: &CompiledShape) -> u32 {
         let s = &shape.attention;
@@ -210,27 +254,9 @@ impl Inner {
         let other = self.part(sizes, k);
         let values = self.buffer(sizes, k);
         self.give_back([narrow, other]);
-        let mut turned = [self.buffer(sizes, q), self.buffer(sizes, k)];
-        let mut before_norms = [NONE; 4];
-        let mut reused = NONE;
-        if shape.head_norms {
-            let s = &shape.attention;
-            let reciprocals = [s.heads, s.kv_heads].map(|heads| self.fp32(sizes.rows * heads));
-            before_norms = [queries, keys, reciprocals[0], reciprocals[1]];
-        } else {
-            self.release(keys);
-            reused = queries;
-        }
-        let mut values = values;
-        if shape.repeats() {
-            for one in [&mut turned[1], &mut values] {
-                self.release(*one);
-                *one = self.buffer(sizes, q);
-            }
-        }
-        let attended = self.flash_results(sizes, &shape.attention);
+        let attended = self.attend(sizes, shape, [queries, keys, values]);
         // The output projection takes the memory of the queries where that fits; the residual is added to it there.
-        let middle = match reused {
+        let middle = match attended.reused {
             NONE => self.buffer(sizes, h),
             queries if q == h => queries,
             queries => {
@@ -258,16 +284,8 @@ impl Inner {
         let saved = Saved {
             input: self.retain(input),
             normed: [first, second],
-            before_norms,
-            attention: [
-                turned[0],
-                turned[1],
-                values,
-                attended[0],
-                attended[1],
-                attended[2],
-                attended[3],
-            ],
+            before_norms: attended.before_norms,
+            attention: attended.saved,
             middle,
             apart,
             gate,

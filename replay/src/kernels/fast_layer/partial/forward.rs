@@ -46,7 +46,7 @@ impl Inner {
         shape: &CompiledShape,
         arms: &Arms,
     ) -> (u32, Saved) {
-        let (h, q, k) = (z.hidden, z.queries, z.keys);
+        let (h, q) = (z.hidden, z.queries);
         let fused = Fused::of(arms, shape);
         let mut kept = [NOTHING; 7];
         let mut norms = [self.buffer(z, h), NONE];
@@ -68,25 +68,8 @@ impl Inner {
         if !(fused.qkv || arms[..3].iter().any(Arm::reads_input)) {
             self.release(std::mem::replace(&mut norms[0], NONE));
         }
-        let mut turned = [self.buffer(z, q), self.buffer(z, k)];
-        let mut before_norms = [NONE; 4];
-        let mut reused = NONE;
-        if shape.head_norms {
-            let s = &shape.attention;
-            let of_heads = [s.heads, s.kv_heads].map(|heads| self.fp32(z.rows * heads));
-            before_norms = [queries, keys, of_heads[0], of_heads[1]];
-        } else {
-            self.release(keys);
-            reused = queries;
-        }
-        let mut values = values;
-        if shape.repeats() {
-            for one in [&mut turned[1], &mut values] {
-                self.release(*one);
-                *one = self.buffer(z, q);
-            }
-        }
-        let attended = self.flash_results(z, &shape.attention);
+        let attended = self.attend(z, shape, [queries, keys, values]);
+        let reused = attended.reused;
         self.drop_input(z, &arms[3], &mut kept[3]);
         let own = match reused {
             queries if q == h => queries,
@@ -127,16 +110,8 @@ impl Inner {
             input: self.retain(input),
             norms,
             reciprocals,
-            before_norms,
-            attention: [
-                turned[0],
-                turned[1],
-                values,
-                attended[0],
-                attended[1],
-                attended[2],
-                attended[3],
-            ],
+            before_norms: attended.before_norms,
+            attention: attended.saved,
             middle,
             gate,
             up,
