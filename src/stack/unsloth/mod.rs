@@ -63,11 +63,12 @@ pub fn peak(plan: &Plan) -> u64 {
         Detail::Segments,
         if plan.is_compiled() { 1..=2 } else { 2..=2 },
     );
-    let second = tape.peak();
+    let peak = tape.peak();
     drop(tape);
-    match !plan.is_compiled() && rope::are_computed_on_the_gpu(plan) {
-        true => second.max(peak_of_tables(plan)),
-        false => second,
+    let has_tables = !plan.generic && (plan.is_compiled() || rope::are_computed_on_the_gpu(plan));
+    match has_tables {
+        true => peak.max(peak_of_tables(plan)),
+        false => peak,
     }
 }
 
@@ -92,6 +93,10 @@ fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {
     tape.phase(Phase::Load, 0, 0);
     let mut model = Model::load(tape, plan, detail);
     model.prepare(tape, plan);
+    if *steps.start() == 1 && !plan.generic && !tape.lists_events() {
+        // The first step makes them before the workspaces that a fold finds there from the beginning (`peak_of_tables`).
+        model.tables.ensure(tape, plan);
+    }
     step::train(tape, plan, &model, steps);
     // What is still alive is not part of the recording: handles may be dropped in any order.
     tape.stop();
