@@ -67,9 +67,11 @@ impl<'t> ByWindow<'t> {
 
     /// All of them that some layer takes.
     fn tensors(&self, plan: &Plan) -> Vec<&Tensor<'t>> {
-        let taken = |index| plan.arch.attends(index) && !plan.arch.is_windowed(index);
-        let full = self.full.as_ref().filter(|_| (0..plan.arch.layers).any(taken));
-        let all = [full, self.windowed.as_ref(), self.recurrent.as_ref()];
+        let takes = |index, windowed| plan.arch.attends(index) && plan.arch.is_windowed(index) == windowed;
+        let is_taken = |windowed| (0..plan.arch.layers).any(|index| takes(index, windowed));
+        let full = self.full.as_ref().filter(|_| is_taken(false));
+        let windowed = self.windowed.as_ref().filter(|_| is_taken(true));
+        let all = [full, windowed, self.recurrent.as_ref()];
         all.into_iter().flatten().flat_map(Shared::tensors).collect()
     }
 }
