@@ -4,7 +4,7 @@ use super::Detail;
 use crate::model::Part;
 use crate::plan::Plan;
 use crate::replay::{Group, Order};
-use crate::scenario::Checkpointing;
+use crate::scenario::{Checkpointing, Optimizer};
 
 /// The layers to record, in order, each with the group of layers it stands for; and the order of the groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,8 +28,9 @@ struct Kind {
 
 /// A recorded layer.
 struct Block {
-    /// Which other layers it stands for: kind, and parts of the layer before. `None`: for none.
-    like: Option<(u32, usize)>,
+    /// Which other layers it stands for: kind, and parts of the layer before, and its kind where that matters. `None`: for
+    /// none.
+    like: Option<(u32, usize, Option<u32>)>,
     index: u32,
     times: u32,
     parts: usize,
@@ -94,7 +95,12 @@ fn folded(plan: &Plan, detail: Detail, layers: u32, end: u32) -> Option<(Blocks,
     let mut part_sets: Vec<Vec<Part>> = Vec::new();
     let mut recorded: Vec<Block> = Vec::new();
     let mut order = Order::new();
-    let mut before = 0;
+    // A temporary of the optimizer lives from the last weight of one layer to the first of the next.
+    let hands_on = matches!(
+        plan.optimizer,
+        Optimizer::AdamwTorchForloop | Optimizer::Adafactor
+    );
+    let (mut before, mut kind_before) = (0, None);
     let mut bounded = 0;
     for index in 0..layers {
         let number = plan.kind_of_layer(index.into());
@@ -112,7 +118,7 @@ fn folded(plan: &Plan, detail: Detail, layers: u32, end: u32) -> Option<(Blocks,
         if new {
             bounded = index + 1;
         }
-        let like = (!alone).then_some((number, before));
+        let like = (!alone).then_some((number, before, kind_before));
         let parts = kind.parts;
         let block = match recorded.iter().position(|b| like.is_some() && b.like == like) {
             Some(block) => block,
@@ -137,6 +143,7 @@ fn folded(plan: &Plan, detail: Detail, layers: u32, end: u32) -> Option<(Blocks,
             _ => order.push((id, 1)),
         }
         before = parts;
+        kind_before = hands_on.then_some(number);
     }
     let group = |(block, id): (&Block, u32)| {
         let times = block.times;
