@@ -1,10 +1,11 @@
 //! Which decoder layers are recorded, and which layers each of them stands for.
 
 use super::Detail;
+use super::hf::hands_on_a_temporary;
 use crate::model::Part;
 use crate::plan::Plan;
 use crate::replay::{Group, Order};
-use crate::scenario::{Checkpointing, Optimizer};
+use crate::scenario::Checkpointing;
 
 /// The layers to record, in order, each with the group of layers it stands for; and the order of the groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,11 +96,7 @@ fn folded(plan: &Plan, detail: Detail, layers: u32, end: u32) -> Option<(Blocks,
     let mut part_sets: Vec<Vec<Part>> = Vec::new();
     let mut recorded: Vec<Block> = Vec::new();
     let mut order = Order::new();
-    // A temporary of the optimizer lives from the last weight of one layer to the first of the next.
-    let hands_on = matches!(
-        plan.optimizer,
-        Optimizer::AdamwTorchForloop | Optimizer::Adafactor
-    );
+    let hands_on = hands_on_a_temporary(plan.optimizer);
     let (mut before, mut kind_before) = (0, None);
     let mut bounded = 0;
     for index in 0..layers {

@@ -25,13 +25,13 @@ mod weight_adapter;
 use super::Detail;
 use crate::plan::Plan;
 use crate::replay::{Phase, Recording, Tape, Turns};
-use crate::scenario::{Checkpointing, Optimizer};
+use crate::scenario::Checkpointing;
 use model::Model;
 use optimizer::States;
 use std::ops::RangeInclusive;
 
 pub use layers::is_common as has_common_layers;
-pub use optimizer::managed_bytes;
+pub use optimizer::{hands_on_a_temporary, managed_bytes};
 pub use sweep::sweep;
 
 /// Records loading and two training steps.
@@ -84,10 +84,7 @@ fn bounds_first_layers(plan: &Plan) -> bool {
         // The first layer's checkpoint is the last to hold what layers leave to others.
         && plan.arch.shared_keys.is_none()
         && !biases::may_raise_the_first_step(plan)
-        && !matches!(
-            plan.optimizer,
-            Optimizer::AdamwTorchForloop | Optimizer::Adafactor
-        )
+        && !hands_on_a_temporary(plan.optimizer)
 }
 
 fn run(tape: &Tape, plan: &Plan, detail: Detail, steps: RangeInclusive<u8>) {

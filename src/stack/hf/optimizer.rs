@@ -147,6 +147,11 @@ impl<'t> States<'t> {
     }
 }
 
+/// Does a temporary of the optimizer live from the weight of one layer to that of the next?
+pub fn hands_on_a_temporary(optimizer: Optimizer) -> bool {
+    matches!(optimizer, Optimizer::AdamwTorchForloop | Optimizer::Adafactor)
+}
+
 /// Trainer does not decay biases and norms: they form a group of their own
 /// (`transformers/trainer.py: create_optimizer`, `get_decay_parameter_names`).
 fn groups(plan: &Plan) -> &'static [Parameters] {

@@ -3,7 +3,7 @@
 
 use super::model::Model;
 use super::optimizer::States;
-use super::{bounds_first_layers, first_step, folded, loaded, step};
+use super::{bounds_first_layers, first_step, folded, loaded, peak, step};
 use crate::plan::Plan;
 use crate::replay::{Mark, Script, Tape};
 use crate::scenario::Optimizer;
@@ -22,6 +22,7 @@ pub fn sweep<T>(plan: &Plan, f: impl FnOnce(&mut Row) -> T) -> T {
     let mark = tape.mark();
     let mut sweep = Sweep {
         tape: &tape,
+        plan,
         mark,
         model: &model,
         states: &mut states,
@@ -34,6 +35,8 @@ pub fn sweep<T>(plan: &Plan, f: impl FnOnce(&mut Row) -> T) -> T {
 
 struct Sweep<'a, 't> {
     tape: &'t Tape,
+    /// What the model was loaded for.
+    plan: &'a Plan,
     /// Where the step begins.
     mark: Mark,
     model: &'a Model<'t>,
@@ -50,7 +53,22 @@ struct Replayed {
 }
 
 impl Sweep<'_, '_> {
-    fn replay(&mut self, run: &Plan) -> Replayed {
+    /// Does a run differ from what the model was loaded for in batch and sequence length alone?
+    fn is_alike(&self, run: &mut Plan) -> bool {
+        let (batch, seq) = (run.batch, run.seq);
+        (run.batch, run.seq) = (self.plan.batch, self.plan.seq);
+        let alike = run == self.plan;
+        (run.batch, run.seq) = (batch, seq);
+        alike
+    }
+
+    fn replay(&mut self, run: &mut Plan) -> Replayed {
+        if !self.is_alike(run) {
+            return Replayed {
+                peak: peak(run),
+                script: None,
+            };
+        }
         let tape = self.tape;
         tape.rewind(&self.mark);
         tape.logits_are(run.batch.saturating_mul(run.seq), run.arch.vocab);
@@ -72,7 +90,7 @@ impl Sweep<'_, '_> {
     /// The peaks at these batches, which ascend. A stretch whose runs all do the same takes three of them; one that changes
     /// on the way is halved.
     fn row(&mut self, batches: &[u64], plan: &mut dyn FnMut(u64) -> Option<Plan>) -> Vec<Option<u64>> {
-        let plans: Vec<Option<Plan>> = batches.iter().map(|&batch| plan(batch)).collect();
+        let mut plans: Vec<Option<Plan>> = batches.iter().map(|&batch| plan(batch)).collect();
         let mut peaks = vec![None; batches.len()];
         let mut replayed: Vec<Option<Replayed>> = vec![None; batches.len()];
         let mut stretches = Vec::new();
@@ -84,7 +102,7 @@ impl Sweep<'_, '_> {
         while let Some((first, last)) = stretches.pop() {
             for at in [first, last] {
                 if replayed[at].is_none() {
-                    replayed[at] = plans[at].as_ref().map(|run| self.replay(run));
+                    replayed[at] = plans[at].as_mut().map(|run| self.replay(run));
                     peaks[at] = replayed[at].as_ref().map(|run| run.peak);
                 }
             }
@@ -92,13 +110,17 @@ impl Sweep<'_, '_> {
                 continue;
             }
             let apart = batches[last] - batches[first];
-            let next = plan(batches[first] + 1).map(|run| self.replay(&run));
+            let adjoins = batches[first + 1] == batches[first] + 1;
+            let next = match adjoins.then(|| replayed[first + 1].take()).flatten() {
+                Some(known) => Some(known),
+                None => plan(batches[first] + 1).map(|mut run| self.replay(&mut run)),
+            };
             let three = [&replayed[first], &next, &replayed[last]];
             let play = match three.map(|run| run.as_ref()?.script.as_ref()) {
                 [Some(first), Some(next), Some(last)] => self.mark.play([first, next, last], apart),
                 _ => None,
             };
-            if batches[first + 1] == batches[first] + 1 {
+            if adjoins {
                 peaks[first + 1] = next.as_ref().map(|run| run.peak);
                 replayed[first + 1] = next;
             }
@@ -108,9 +130,11 @@ impl Sweep<'_, '_> {
                 continue;
             };
             for at in first + 1..last {
-                peaks[at] = plans[at].as_ref().map(|run| {
-                    let played = play.peak(batches[at] - batches[first]);
-                    played.unwrap_or_else(|| self.replay(run).peak)
+                peaks[at] = plans[at].as_mut().map(|run| {
+                    let played = self
+                        .is_alike(run)
+                        .then(|| play.peak(batches[at] - batches[first]));
+                    played.flatten().unwrap_or_else(|| self.replay(run).peak)
                 });
             }
         }
